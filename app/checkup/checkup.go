@@ -7,6 +7,7 @@ import (
 	"usher/app/checkup/finding"
 	"usher/app/checkup/gateway"
 	"usher/app/checkup/operatormode"
+	"usher/app/checkup/streambridge"
 	"usher/app/config"
 )
 
@@ -32,6 +33,7 @@ func Check(ctx context.Context, f *finding.List, path string, cfg *config.Config
 			files = append(files, gateway.File{Path: file, File: x})
 		}
 	}
+	streambridge.Check(ctx, f, cfg, offline)
 	gateway.CheckFiles(f, cfg, files, time.Now())
 	if !offline {
 		checkPrograms(ctx, f, cfg, keys)

@@ -106,6 +106,8 @@ func (s *serverCheck) cannotConnect(err error) {
 			"the server refuses the service user: %v", err)
 	case errors.Is(err, nats.ErrNoServers), natsconn.TimedOut(err):
 		s.Fail(fault.Runtime, "connect", s.url, "is nats-server running at this address?", "%v", err)
+	case natsconn.TLSHint(err, &s.cfg.NATS.TLS, s.now()) != "":
+		s.Fail(fault.Config, "connect", s.url, natsconn.TLSHint(err, &s.cfg.NATS.TLS, s.now()), "the server answers, but the connection fails: %v", err)
 	default:
 		s.Fail(fault.Config, "connect", s.url, s.authUserHint()+"; nats.tls must match the server's certificate; set nats.tls.handshake_first if the server has handshake_first",
 			"the server answers, but the connection fails: %v", err)

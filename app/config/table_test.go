@@ -70,7 +70,7 @@ var invalid = map[string][]string{
 	},
 	"claims":            {"[hd]", "['=x']", "[hd=]", "[hd=a, hd=b]"},
 	"nats-urls-or-none": {`[""]`, "[localhost]", "[http://a]", "[nats://me:secret@a:4222]", "[nats://a, wss://b]"},
-	"channel-subject":   {"stan", "{channel}.{channel}", "stan..{channel}", "stan.*.{channel}", "stan.{channel}.>", "'stan {channel}'", "stan.{other}", ".{channel}"},
+	"channel-subject":   {"stan", "'{channel}.{channel}'", "'stan..{channel}'", "'stan.*.{channel}'", "'stan.{channel}.>'", "'stan {channel}'", "'stan.{other}'", "'.{channel}'"},
 	"nats-urls": {
 		"[]", `[""]`, "[localhost]", "[127.0.0.1:4222]", "[http://a]", "[nats://]", "['nats://a:']", "[nats://a:0]",
 		"[nats://a:65536]", "[nats://a/path]", "['nats://a?x=y']", "['nats://a?']", "['nats://a#x']", "['nats://a,nats://b']",

@@ -46,6 +46,7 @@ credentials:
   introspection:
     - {name: opaque, url: "OPAQUE", authentication: none, audiences: [nats], prefix: opq_, calls: {timeout: 5s}}
     - {name: dead, url: "DEAD", authentication: none, audiences: [nats], prefix: dead_}
+  automate: [CHEF]
   webhook:
     - {name: hook, url: "HOOK", secret_file: webhook.secret, prefix: sess_, calls: {timeout: 5s}}
     - {name: any-token, url: "OTHERS", secret_file: webhook.secret, calls: {timeout: 5s}}
@@ -60,10 +61,11 @@ identities:
     - {name: cluster-leaf, when: [{fact: authority, equals: cluster}, {fact: id, equals: "system:serviceaccount:shop:leaf"}], user: leaf}
     - {name: opaque-leaf, when: [{fact: authority, equals: opaque}, {fact: id, equals: leaf}], user: leaf}
     - {name: reviewed-leaf, when: [{fact: authority, equals: reviewed}, {fact: id, equals: "system:serviceaccount:shop:leaf"}], user: leaf}
+    - {name: chef-leaf, when: [{fact: authority, equals: chef}, {fact: id, equals: leaf}], user: leaf}
     - {name: hook-leaf, when: [{fact: authority, equals: hook}, {fact: id, equals: leaf}], user: leaf}
     - {name: nats-leaf, when: [{fact: authority, equals: nats}, {fact: id, equals: LEAF_JWT}], user: leaf}
     - {name: x509-leaf, when: [{fact: authority, equals: x509}, {fact: id, equals: leaf.example.org}], user: leaf}
     - name: others
-      when: [{fact: authority, in: [corp, cluster, reviewed, opaque, hook, nats, x509, anonymous]}]
+      when: [{fact: authority, in: [corp, cluster, reviewed, opaque, chef, hook, nats, x509, anonymous]}]
       roles: [{project: shop, role: publisher, topics: [orders]}]
 `

@@ -19,6 +19,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"usher/callout/callouttest"
+	"usher/tokens/automate/automatetest"
 )
 
 // audience is the audience of all tokens.
@@ -111,6 +112,7 @@ const (
 	opaquePrefix = "opq_abcdefghijklm_" // 16 bytes at least are asked about
 	deadPrefix   = "dead_abcdefghijklm_"
 	hookPrefix   = "sess_"
+	chefPrefix   = "chef_"
 	refused      = "mallory"
 )
 
@@ -160,6 +162,16 @@ func newReviewer(tb testing.TB, caFile string) *endpoint {
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: e.Certificate().Raw})
 	callouttest.Must(tb, os.WriteFile(caFile, ca, 0o600))
 	return e
+}
+
+// newAutomate returns the services of a Chef Automate.
+func newAutomate(tb testing.TB) *automatetest.Automate {
+	tb.Helper()
+	a := automatetest.New(tb)
+	for _, who := range []string{"erin", "leaf"} {
+		a.Set(chefPrefix+who, automatetest.Reply{Subject: who, Teams: []string{"team:local:ops"}, Projects: []string{"east"}})
+	}
+	return a
 }
 
 // newHook returns an endpoint of the user's own (docs/reference/webhook.md).

@@ -12,6 +12,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/identity"
 	"usher/tokens/apikey"
+	"usher/tokens/automate"
 	"usher/tokens/introspection"
 	"usher/tokens/kubernetes"
 	"usher/tokens/natsjwt"
@@ -69,6 +70,10 @@ func kinds() []kind {
 		{
 			name: "opaque token, by introspection", method: identity.MethodIntrospection,
 			good: token(opaquePrefix + "erin"), leaf: token(opaquePrefix + "leaf"), bad: token(opaquePrefix + refused), code: introspection.CodeInactive,
+		},
+		{
+			name: "token of Chef Automate, by its services", method: identity.MethodAutomate,
+			good: token(chefPrefix + "erin"), leaf: token(chefPrefix + "leaf"), bad: token(chefPrefix + refused), code: automate.CodeRejected,
 		},
 		{
 			name: "whatever an endpoint of yours knows (webhook)", method: identity.MethodWebhook,

@@ -14,6 +14,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/identity"
 	"usher/tokens/apikey"
+	"usher/tokens/automate"
 	"usher/tokens/introspection"
 	"usher/tokens/nkey"
 	"usher/tokens/oidc"
@@ -29,6 +30,7 @@ func (s *site) asked() map[string]int64 {
 	} {
 		calls[name] = e.calls.Load()
 	}
+	calls["chef"] = int64(len(s.chef.Asked()))
 	return calls
 }
 
@@ -58,6 +60,7 @@ func TestNothingFallsThrough(t *testing.T) {
 		"unknown API key as a user's password":    {presented{user: "alice", password: unknownKey}, apikey.CodeUnknown, ""},
 		"mistyped API key":                        {presented{token: unknownKey + "x"}, apikey.CodeMalformed, ""},
 		"opaque token that is not active":         {presented{token: opaquePrefix + refused}, introspection.CodeInactive, "opaque"},
+		"token that Automate refuses":             {presented{token: chefPrefix + refused}, automate.CodeRejected, "chef"},
 		"token that the endpoint refuses":         {presented{token: hookPrefix + refused}, webhook.CodeDenied, "hook"},
 		"token that nobody knows":                 {presented{token: "unknown-key"}, webhook.CodeUnknown, "others"},
 		"name of a user without a password":       {presented{user: "alice"}, apikey.CodeUnknown, ""},

@@ -20,6 +20,7 @@ import (
 	"usher/app/server"
 	"usher/callout/callouttest"
 	"usher/internal/secretfile"
+	"usher/tokens/automate/automatetest"
 )
 
 // The modes of nats-server, as the tables name them.
@@ -47,6 +48,7 @@ type site struct {
 
 	corp, cluster, reviewed *signer
 	opaque, dead, reviewer  *endpoint
+	chef                    *automatetest.Automate
 	hook, others            *endpoint // others gets what no other verifier knows
 	nkeySeed, leafSeed      string
 	jwt, leafJWT, gone      userJWT
@@ -70,6 +72,7 @@ func startSite(t *testing.T, cfg siteConfig) *site {
 	s.cluster = newSigner(t, "https://kubernetes.example", "")
 	s.reviewed = newSigner(t, "https://reviewed.example", "")
 	s.opaque, s.dead, s.hook, s.others = newIntrospection(t), newDead(t), newHook(t), newHook(t)
+	s.chef = newAutomate(t)
 	s.reviewer = newReviewer(t, filepath.Join(s.dir, "reviewer.pem"))
 	var nkey, leafNKey string
 	s.nkeySeed, nkey = callouttest.NewSeed(t, nkeys.PrefixByteUser)
@@ -88,7 +91,7 @@ func startSite(t *testing.T, cfg siteConfig) *site {
 	signing, err := s.operator.SigningKey.PublicKey()
 	callouttest.Must(t, err)
 	text := connection + strings.NewReplacer(
-		"KEYS", keys.URL, "OPAQUE", s.opaque.URL, "DEAD", s.dead.URL, "REVIEWER", s.reviewer.URL, "HOOK", s.hook.URL, "OTHERS", s.others.URL,
+		"KEYS", keys.URL, "OPAQUE", s.opaque.URL, "DEAD", s.dead.URL, "REVIEWER", s.reviewer.URL, "HOOK", s.hook.URL, "CHEF", s.chef.Config("chef", ", prefix: "+chefPrefix+", calls: {timeout: 5s}"), "OTHERS", s.others.URL,
 		"OPERATOR", signing, "JWTS", s.operator.JWTDir, "SENTINEL", sentinel.Subject, "LEAF_JWT", s.leafJWT.public,
 	).Replace(credentialsText)
 	s.write(t, "usher.yaml", text)

@@ -28,26 +28,21 @@ type Config struct {
 }
 
 // Server is a running nats-server.
-type Server struct{ srv *server.Server }
+type Server struct {
+	srv *server.Server
+	cfg Config
+}
 
 // Start starts a nats-server and waits until it accepts connections.
 func Start(cfg Config) (*Server, error) {
-	opts, err := server.ProcessConfigFile(cfg.ConfigFile)
+	opts, err := cfg.options()
 	if err != nil {
-		return nil, fmt.Errorf("nats-server: %w", err)
-	}
-	if cfg.Listen != "" {
-		if err := setListen(opts, cfg.Listen); err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
 	// nats-server would end the process if the port is in use.
 	if err := checkPorts(opts); err != nil {
 		return nil, err
 	}
-	opts.NoSigs = true
-	SetFastShutdown(opts)
-	opts.LogFile = filepath.ToSlash(cfg.LogFile)
 	srv, err := server.NewServer(opts)
 	if err != nil {
 		return nil, fmt.Errorf("nats-server: %w", err)
@@ -58,7 +53,34 @@ func Start(cfg Config) (*Server, error) {
 		Shutdown(srv)
 		return nil, fmt.Errorf("nats-server did not become ready: see %s", cfg.LogFile)
 	}
-	return &Server{srv}, nil
+	return &Server{srv, cfg}, nil
+}
+
+// options reads the configuration file.
+func (cfg Config) options() (*server.Options, error) {
+	opts, err := server.ProcessConfigFile(cfg.ConfigFile)
+	if err != nil {
+		return nil, fmt.Errorf("nats-server: %w", err)
+	}
+	if cfg.Listen != "" {
+		if err := setListen(opts, cfg.Listen); err != nil {
+			return nil, err
+		}
+	}
+	opts.NoSigs = true
+	SetFastShutdown(opts)
+	opts.LogFile = filepath.ToSlash(cfg.LogFile)
+	return opts, nil
+}
+
+// Reload reads the configuration file and the certificates that it names again, as SIGHUP
+// makes nats-server do. On an error the server goes on as before.
+func (s *Server) Reload() error {
+	opts, err := s.cfg.options()
+	if err != nil {
+		return err
+	}
+	return s.srv.ReloadOptions(opts)
 }
 
 // URL returns the URL for clients.

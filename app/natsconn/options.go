@@ -136,7 +136,7 @@ func LogConnectErrors(cfg *config.Config, log *slog.Logger, now func() time.Time
 		}
 		last, at = err.Error(), now()
 		log.LogAttrs(context.Background(), slog.LevelError, "cannot connect to NATS; retrying",
-			slog.String("error", last), slog.String("urls", URLs(cfg)), slog.String("user", serviceUser(cfg)), slog.String("hint", connectHint(err)))
+			slog.String("error", last), slog.String("urls", URLs(cfg)), slog.String("user", serviceUser(cfg)), slog.String("hint", connectHint(err, &cfg.NATS.TLS, now())))
 	})
 }
 
@@ -154,7 +154,10 @@ func serviceUser(cfg *config.Config) string {
 }
 
 // connectHint says what to do about a connection that failed.
-func connectHint(err error) string {
+func connectHint(err error, c *config.TLS, now time.Time) string {
+	if hint := TLSHint(err, c, now); hint != "" {
+		return hint
+	}
 	if errors.Is(err, nats.ErrAuthorization) || AuthTimedOut(err) {
 		return "the service user must be one of the server's auth_users, with this credential; usher check tells which part does not match"
 	}

@@ -51,6 +51,7 @@ type EventGateway struct {
 	GatewayOf    struct{ External, Internal string } // HOST:PORT where each one's gateway listens
 	Reach        struct{ External, Internal string } // HOST:PORT at which the other server reaches it; empty: that of GatewayOf
 	Bridge       *Bridge                             // nil: a NATS Streaming server is a service
+	Services     ServicesBy                          // empty: ServicesByServer
 }
 
 // CertFiles names the file of a certificate, with those that signed it, and of its key.
@@ -122,6 +123,9 @@ func WriteEventGateway(g *EventGateway) ([]File, error) {
 	if g.Reach.Internal == "" {
 		g.Reach.Internal = g.GatewayOf.Internal
 	}
+	if err := g.checkServices(); err != nil {
+		return nil, err
+	}
 	files, err := g.render()
 	if err != nil {
 		return nil, err
@@ -158,15 +162,16 @@ func (g *EventGateway) render() ([]File, error) {
 	if directory == nil {
 		directory = []byte(emptyIngestDirectory)
 	}
-	if !g.ExternalOnly {
-		certificates = append(certificates, File{FileInternal, g.internalConfig()})
-	}
-	return append(append(certificates,
+	files := append(certificates,
 		File{FileIssuer, issuerSeed}, File{FileXKey, xkeySeed},
 		File{FilePassword, password}, File{FileSystem, system},
 		File{FileExternal, g.externalConfig(issuer, xkey, hash, systemHash)},
-		File{FileConfig, yaml}, File{FileDirectory, directory},
-	), g.store()...), nil
+	)
+	if !g.ExternalOnly {
+		files = append(files, File{FileInternal, g.internalConfig(issuer, xkey, hash)})
+	}
+	files = append(files, File{FileConfig, yaml}, File{FileDirectory, directory})
+	return append(files, g.store()...), nil
 }
 
 // usherConfig returns usher.yaml.
@@ -191,6 +196,7 @@ func (g *EventGateway) usherConfig() ([]byte, error) {
 		"audit.file":             FileAudit,
 	}
 	maps.Copy(values, g.bridgeConfig())
+	maps.Copy(values, g.servicesConfig())
 	if ca := g.publicCA(); ca != "" {
 		values["nats.tls.ca_file"] = ca
 	}

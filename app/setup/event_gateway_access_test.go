@@ -173,9 +173,16 @@ func TestEventGatewaySNI(t *testing.T) {
 // and each service has its own subjects.
 //
 // Attack: somebody without a certificate of a service reads events from the internal server, or a service does what another may do
-// Held by: the internal server verifies certificates, maps their names to the users in its file, and each has only the subjects of its service
+// Held by: the internal server verifies certificates, maps their names to the users in its file or asks usher, and each has only the subjects of its service
 func TestInternalServer(t *testing.T) {
-	g := gatewaytest.New(t, nil)
+	for _, by := range []setup.ServicesBy{setup.ServicesByServer, setup.ServicesByCallout} {
+		t.Run(string(by), func(t *testing.T) { checkInternalServer(t, by) })
+	}
+}
+
+func checkInternalServer(t *testing.T, by setup.ServicesBy) {
+	t.Helper()
+	g := gatewaytest.New(t, func(o *setup.EventGateway) { o.Services = by })
 	g.Start(t)
 	ca := authorityOf(t, g)
 	other, _ := authority(t)

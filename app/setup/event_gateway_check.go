@@ -37,7 +37,7 @@ func (g *EventGateway) gateways() string {
 		Clients: clients{Address: reachable(g.Listen), Names: g.Hosts, CAFile: g.publicCA()},
 	}
 	internal := entry{
-		Name: GatewayInternal, Address: reachable(g.Reach.Internal), CAFile: file(FileCA),
+		Name: GatewayInternal, Address: reachable(g.Reach.Internal), CAFile: file(FileCA), AsksUsher: g.asksUsher(),
 		CertFile: file(CertFile(GatewayExternal)), KeyFile: file(KeyFile(GatewayExternal)),
 		Clients: clients{Address: reachable(g.Internal), Names: []string{GatewayInternal}, CAFile: file(FileCA), Verify: true},
 	}

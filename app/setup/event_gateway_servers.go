@@ -26,13 +26,18 @@ func (g *EventGateway) externalConfig(issuer, xkey, hash, systemHash string) []b
 }
 
 // internalConfig returns the configuration of the nats-server for services.
-func (g *EventGateway) internalConfig() []byte {
+func (g *EventGateway) internalConfig(issuer, xkey, hash string) []byte {
 	leaf := ""
 	if g.Bridge != nil {
 		leaf = g.Bridge.Leaf
 	}
+	services := g.services()
+	if g.asksUsher() {
+		services = nil // they are in usher.yaml
+	}
 	return g.execute("internal", map[string]any{
-		"Services": g.services(), "Leaf": leaf, "Store": ServiceStore,
+		"AsksUsher": g.asksUsher(), "Issuer": issuer, "XKey": xkey, "Hash": hash, "User": ServiceUser, "Callout": AccountCallout,
+		"Services": services, "Leaf": leaf, "Store": ServiceStore,
 		"Name":    GatewayInternal,
 		"Listen":  g.Internal,
 		"Gateway": g.GatewayOf.Internal, "Advertise": g.Reach.Internal,
@@ -127,6 +132,14 @@ authorization {
 ` + eventGatewayNotes + `server_name: {{.Name}}
 listen: "{{.Listen}}"
 
+{{if .AsksUsher -}}
+# A client needs a certificate of this CA. usher takes its common name for the name of the
+# service: one without a profile in ` + FileConfig + ` does not get in.
+tls {
+  cert_file: {{file (cert .Name)}}, key_file: {{file (key .Name)}}, ca_file: {{file ca}}
+  verify: true
+}
+{{else -}}
 # A client needs a certificate of this CA. nats-server compares its DNS names with the names
 # of the users below: a service that is not listed does not get in. Passwords and tokens
 # count for nothing.
@@ -134,12 +147,18 @@ tls {
   cert_file: {{file (cert .Name)}}, key_file: {{file (key .Name)}}, ca_file: {{file ca}}
   verify_and_map: true
 }
-
+{{end}}
 accounts {
+{{- if .AsksUsher}}
+{{- template "asks" .}}
+{{- end}}
 {{- template "accounts" .}}
   {{.System}} {}
 }
 system_account: {{.System}}
+{{- if .AsksUsher}}
+{{template "callout" .}}
+{{- end}}
 {{- if .Leaf}}
 {{template "leaf" .}}
 {{- end}}
@@ -208,4 +227,4 @@ gateway {
   ]
 }
 {{end}}
-` + storeTemplates))
+` + storeTemplates + servicesTemplates))

@@ -43,7 +43,7 @@ func BridgeServices() []Service {
 		{
 			Name: ServiceBridge,
 			Publish: []string{
-				StreamSubject(Durable),
+				StreamSubject(Durable), "_STAN.discover." + c + ".pings", // for usher check
 				api + "STREAM.INFO." + StreamHabitat, api + "STREAM.CREATE." + StreamHabitat,
 				api + "CONSUMER.CREATE." + one, api + "CONSUMER.INFO." + one,
 			},

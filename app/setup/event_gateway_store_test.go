@@ -3,6 +3,8 @@ package setup_test
 import (
 	"context"
 	"errors"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,12 +83,29 @@ func TestStoreRefuses(t *testing.T) {
 	}
 }
 
-// Attack: another service of the internal server joins it as a leaf node and reads what every service gets.
+// Attack: a service of the internal server joins it as a leaf node, which nats-server checks less than a client, and reads what other services are sent.
 // Held by: only the store's user may be a leaf node, and it has no other kind of connection.
 func TestStoreIsTheOnlyLeaf(t *testing.T) {
-	g := store(t)
+	g := gatewaytest.New(t, gatewaytest.WithBridge(t))
+	internal := g.Server(t, setup.FileInternal)
 	_, err := nats.Connect("nats://"+g.Internal, nats.Secure(g.InternalTLS(t, setup.ServiceStore)))
 	if !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("the store's certificate connected as a client: %v", err)
+	}
+	text, err := os.ReadFile(g.Path(setup.FileStore))
+	callouttest.Must(t, err)
+	server, leaf, found := strings.Cut(string(text), "leafnodes {")
+	if !found {
+		t.Fatalf("%s", text)
+	}
+	leaf = strings.ReplaceAll(leaf, "/"+setup.ServiceStore+".", "/"+setup.ServiceApplications+".")
+	callouttest.Must(t, os.WriteFile(g.Path(setup.FileStore), []byte(server+"leafnodes {"+leaf), 0o600))
+	g.Server(t, setup.FileStore)
+	callouttest.Eventually(t, "the service is refused", func() bool {
+		log, err := os.ReadFile(g.Path(setup.FileStore + ".log"))
+		return err == nil && strings.Contains(string(log), "Authorization Violation")
+	})
+	if n := internal.LeafNodes(); n != 0 {
+		t.Errorf("%d leaf nodes", n)
 	}
 }

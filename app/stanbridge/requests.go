@@ -51,74 +51,89 @@ func validClientID(id string) bool { return len(id) <= maxClientID && clientID.M
 // onConnect answers every well-formed request. A client ID that is in use is no error: the
 // other client is not replaced, and both may publish.
 func (b *Bridge) onConnect(m *nats.Msg) {
+	r, id := b.connect(m.Data)
+	if r.GetError() != "" {
+		b.counts.refuse(ReasonMalformed)
+	} else {
+		b.clients.seen(id, b.cfg.Now())
+		b.counts.connects.Add(1)
+	}
+	b.send(m.Reply, r)
+}
+
+// connect returns the answer to a ConnectRequest, and the client ID.
+func (b *Bridge) connect(data []byte) (r *stanpb.ConnectResponse, id string) {
 	var req stanpb.ConnectRequest
-	switch err := proto.Unmarshal(m.Data, &req); {
+	switch err := proto.Unmarshal(data, &req); {
 	case err != nil || req.GetHeartbeatInbox() == "" || len(req.GetConnId()) > maxConnID:
-		b.refuseConnect(m, errInvalidConnect)
-		return
+		return &stanpb.ConnectResponse{Error: errInvalidConnect.Error()}, ""
 	case !validClientID(req.GetClientId()):
-		b.refuseConnect(m, errInvalidClientID)
-		return
+		return &stanpb.ConnectResponse{Error: errInvalidClientID.Error()}, ""
 	}
 	c := b.cfg.Cluster
-	r := &stanpb.ConnectResponse{
+	r = &stanpb.ConnectResponse{
 		PubPrefix: prefixPub + c, SubRequests: prefixSub + c, UnsubRequests: prefixUnsub + c,
 		SubCloseRequests: prefixSubClose + c, CloseRequests: prefixClose + c, Protocol: protocol,
 	}
 	if req.GetProtocol() >= protocol {
 		r.PingRequests, r.PingInterval, r.PingMaxOut = prefixDiscover+c+pings, req.GetPingInterval(), req.GetPingMaxOut()
 	}
-	b.clients.seen(req.GetClientId(), b.cfg.Now())
-	b.counts.connects.Add(1)
-	b.answer(m, r)
-}
-
-func (b *Bridge) refuseConnect(m *nats.Msg, err error) {
-	b.counts.refuse(ReasonMalformed)
-	b.answer(m, &stanpb.ConnectResponse{Error: err.Error()})
+	return r, req.GetClientId()
 }
 
 // onPing answers that the connection is known, whoever it was established with: a client
 // that is told otherwise gives up.
 func (b *Bridge) onPing(m *nats.Msg) {
+	r := ping(m.Data)
+	if r.GetError() != "" || r == nil {
+		b.counts.refuse(ReasonMalformed)
+	}
+	if r != nil {
+		b.send(m.Reply, r)
+	}
+}
+
+// ping returns the answer to a Ping; nil: none, as NATS Streaming.
+func ping(data []byte) *stanpb.PingResponse {
 	var req stanpb.Ping
-	if len(m.Data) == 0 || proto.Unmarshal(m.Data, &req) != nil {
-		b.counts.refuse(ReasonMalformed)
-		return // as NATS Streaming
+	if len(data) == 0 || proto.Unmarshal(data, &req) != nil {
+		return nil
 	}
-	r := &stanpb.PingResponse{}
 	if n := len(req.GetConnId()); n == 0 || n > maxConnID {
-		b.counts.refuse(ReasonMalformed)
-		r.Error = errUnknownConn.Error()
+		return &stanpb.PingResponse{Error: errUnknownConn.Error()}
 	}
-	b.answer(m, r)
+	return &stanpb.PingResponse{}
 }
 
 // onClose answers that the connection is closed. There is nothing to close: nobody can end
 // the connection of another client.
 func (b *Bridge) onClose(m *nats.Msg) {
-	var req stanpb.CloseRequest
-	r := &stanpb.CloseResponse{}
-	switch err := proto.Unmarshal(m.Data, &req); {
-	case err != nil:
+	r := closed(m.Data)
+	if r.GetError() != "" {
 		b.counts.refuse(ReasonMalformed)
-		r.Error = errInvalidClose.Error()
-	case !validClientID(req.GetClientId()):
-		b.counts.refuse(ReasonMalformed)
-		r.Error = errUnknownClient.Error()
 	}
-	b.answer(m, r)
+	b.send(m.Reply, r)
+}
+
+// closed returns the answer to a CloseRequest.
+func closed(data []byte) *stanpb.CloseResponse {
+	var req stanpb.CloseRequest
+	switch err := proto.Unmarshal(data, &req); {
+	case err != nil:
+		return &stanpb.CloseResponse{Error: errInvalidClose.Error()}
+	case !validClientID(req.GetClientId()):
+		return &stanpb.CloseResponse{Error: errUnknownClient.Error()}
+	}
+	return &stanpb.CloseResponse{}
 }
 
 // onSubscription refuses every request about a subscription.
 func (b *Bridge) onSubscription(m *nats.Msg) {
 	b.counts.refuse(ReasonSubscription)
-	b.answer(m, &stanpb.SubscriptionResponse{Error: errNoSubscriptions.Error()})
+	b.send(m.Reply, &stanpb.SubscriptionResponse{Error: errNoSubscriptions.Error()})
 }
 
-// answer answers a request. A message without data is an answer too: that all is well.
-func (b *Bridge) answer(m *nats.Msg, r proto.Message) { b.send(m.Reply, r) }
-
+// send answers a request. A message without data is an answer too: that all is well.
 func (b *Bridge) send(reply string, r proto.Message) {
 	if reply == "" {
 		return // nobody waits

@@ -182,6 +182,17 @@ func TestDevEventGatewayAgain(t *testing.T) {
 	second.waitEvent(t, overDurable)
 	second.end(t)
 
+	moved := dir + "-moved"
+	callouttest.Must(t, os.Rename(dir, moved))
+	third := startDevGateway(t, "--dir", moved)
+	third.waitFor(t, "usher: note: the folder was moved")
+	third.waitEvent(t, overDurable)
+	third.end(t)
+	if apptest.FileExists(dir) {
+		t.Error("something was created at the old place")
+	}
+	dir = moved
+
 	other := t.TempDir()
 	callouttest.Must(t, os.Chmod(other, 0o700))
 	_, err := demo.Prepare(other, demo.Options{Listen: "127.0.0.1:0"})

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"usher/cmd/usher/cmdutil"
@@ -78,22 +79,51 @@ func healthcheck(ctx context.Context, cfg *config.Config) error {
 		opts = append(opts, sentinel)
 	}
 	inbox := permissions.InboxPrefix(health.UserName)
-	nc, err := nats.Connect(natsconn.URLs(cfg), append(opts, nats.Token(token), nats.Name("usher-healthcheck"),
-		nats.CustomInboxPrefix(inbox), nats.Timeout(connectTimeout), nats.NoReconnect())...)
+	opts = append(opts, nats.Token(token), nats.Name("usher-healthcheck"), nats.CustomInboxPrefix(inbox), nats.Timeout(connectTimeout),
+		nats.NoReconnect(), nats.IgnoreDiscoveredServers()) // the token is for the configured servers only
+	nc, err := connectToAny(cfg, opts)
 	if err != nil {
-		return connectFailed(err)
+		return err
 	}
 	defer nc.Close()
 	return echo(ctx, nc)
 }
 
-func connectFailed(err error) error {
-	if errors.Is(err, nats.ErrAuthorization) {
-		return &fault.Error{Kind: fault.Denied, Err: fmt.Errorf("connect: %w", err), Hint: "the logs of nats-server and usher give the cause under the same request id"}
+// connectToAny connects to the first server that accepts. If none does, the error has the
+// cause of each, and kind and hint of the worst.
+func connectToAny(cfg *config.Config, opts []nats.Option) (*nats.Conn, error) {
+	var worst *fault.Error
+	var causes []error
+	for _, server := range cfg.NATS.URLs {
+		nc, err := nats.Connect(server, opts...)
+		if err == nil {
+			return nc, nil
+		}
+		what := "connect"
+		if u, parseErr := url.Parse(server); parseErr == nil && len(cfg.NATS.URLs) > 1 {
+			what = "connect to " + u.Host
+		}
+		causes = append(causes, fmt.Errorf("%s: %w", what, err))
+		if e := connectFailed(err, &cfg.NATS.TLS); worst == nil || e.Kind > worst.Kind {
+			worst = e
+		}
 	}
-	e := &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("connect: %w", err), Hint: "find the cause with usher check"}
-	if natsconn.TimedOut(err) || natsconn.AuthTimedOut(err) {
-		e.Hint = "nats-server got no reply from usher: check that usher serve is running; " + e.Hint
+	worst.Err = errors.Join(causes...)
+	return nil, worst
+}
+
+// connectFailed returns the kind of a failure to connect, and a hint.
+func connectFailed(err error, c *config.TLS) *fault.Error {
+	if errors.Is(err, nats.ErrAuthorization) {
+		return &fault.Error{Kind: fault.Denied, Hint: "the logs of nats-server and usher give the cause under the same request id"}
+	}
+	e := &fault.Error{Kind: fault.Runtime, Hint: natsconn.TLSHint(err, c, time.Now())}
+	switch {
+	case e.Hint != "":
+	case natsconn.TimedOut(err), natsconn.AuthTimedOut(err):
+		e.Hint = "nats-server got no reply from usher: check that usher serve is running; find the cause with usher check"
+	default:
+		e.Hint = "find the cause with usher check"
 	}
 	return e
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -113,4 +115,43 @@ func (c *Cluster) requestPermitted(ctx context.Context, subject string, body any
 		return &NotPermittedError{Subject: subject}
 	}
 	return c.requestEach(ctx, subject, text, servers, handle)
+}
+
+// Shares returns the exports and imports of an account on each server, by server ID, such
+// as "imports service a.b from B", sorted. A server without the account is left out.
+func (c *Cluster) Shares(ctx context.Context, account string, servers []Server) (map[string][]string, error) {
+	all := map[string][]string{}
+	err := c.requestPermitted(ctx, subjectAccount, map[string]any{"account": account}, servers, func(s Server, data json.RawMessage) {
+		var answer struct {
+			Account *struct {
+				Imports []accountShare `json:"imports"`
+				Exports []accountShare `json:"exports"`
+			} `json:"account_detail"`
+		}
+		if json.Unmarshal(data, &answer) != nil || answer.Account == nil {
+			return
+		}
+		lines := []string{}
+		for _, x := range answer.Account.Imports {
+			lines = append(lines, fmt.Sprintf("imports %s %s from %s", x.Type, x.Subject, x.Account))
+		}
+		for _, x := range answer.Account.Exports {
+			slices.Sort(x.Accounts)
+			lines = append(lines, fmt.Sprintf("exports %s %s to %s", x.Type, x.Subject, strings.Join(x.Accounts, ", ")))
+		}
+		slices.Sort(lines)
+		all[s.ID] = lines
+	})
+	if err != nil {
+		return nil, fmt.Errorf("request the account of the servers: %w", err)
+	}
+	return all, nil
+}
+
+// accountShare is an import or export in an ACCOUNTZ response.
+type accountShare struct {
+	Subject  string   `json:"subject"`
+	Type     string   `json:"type"`
+	Account  string   `json:"account"`           // of an import
+	Accounts []string `json:"approved_accounts"` // of an export
 }

@@ -51,6 +51,9 @@ func (s *service) explain(err error, w watch, hide secret.Filter) error {
 		return backend.Coded(CodeUnusable, backend.Unusable(fmt.Errorf("%s: %w", s.Name, err)))
 	}
 	said := fmt.Errorf("%s: status %s: %s", s.Name, st.Code(), hide.Text(st.Message(), maxStatus))
+	if st.Code() == codes.Unavailable && s.link.Load().refused() {
+		said = fmt.Errorf("%w (the service closed the connection after the handshake: does it accept usher's certificate?)", said)
+	}
 	switch st.Code() { //nolint:exhaustive // every other status is a failure
 	case codes.Unavailable:
 		err = backend.Coded(CodeUnreachable, backend.Retriable(said))

@@ -2,6 +2,7 @@ package automate
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"sync/atomic"
 	"time"
@@ -12,8 +13,28 @@ import (
 type link struct {
 	*net.TCPConn
 
+	now      func() time.Time
+	made     time.Time
 	received atomic.Uint64 // bytes
-	ended    atomic.Bool
+	verified atomic.Bool   // the certificate of the service is good
+	ended    atomic.Pointer[time.Time]
+}
+
+func (l *link) end() {
+	now := l.now()
+	l.ended.CompareAndSwap(nil, &now)
+}
+
+// refused reports whether the service seems to have ended the connection because of
+// usher's certificate. With TLS 1.3 that is after the handshake, and usher may see nothing
+// but a connection that has been closed.
+func (l *link) refused() bool {
+	const soon = time.Second
+	if l == nil || !l.verified.Load() {
+		return false
+	}
+	ended := l.ended.Load()
+	return ended != nil && ended.Sub(l.made) < soon
 }
 
 // Read implements net.Conn.
@@ -21,19 +42,19 @@ func (l *link) Read(b []byte) (int, error) {
 	n, err := l.TCPConn.Read(b)
 	l.received.Add(uint64(n)) //nolint:gosec // not negative
 	if err != nil {
-		l.ended.Store(true)
+		l.end()
 	}
 	return n, err
 }
 
 // Close implements net.Conn.
 func (l *link) Close() error {
-	l.ended.Store(true)
+	l.end()
 	return l.TCPConn.Close()
 }
 
 // broken reports whether there is no connection.
-func (l *link) broken() bool { return l == nil || l.ended.Load() }
+func (l *link) broken() bool { return l == nil || l.ended.Load() != nil }
 
 // dial connects, and makes the connection the link of the service.
 func (s *service) dial(ctx context.Context, address string) (net.Conn, error) {
@@ -41,9 +62,18 @@ func (s *service) dial(ctx context.Context, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &link{TCPConn: conn.(*net.TCPConn)} //nolint:forcetypeassert // of network tcp
+	l := &link{TCPConn: conn.(*net.TCPConn), now: s.now, made: s.now()} // of network tcp
 	s.link.Store(l)
 	return l, nil
+}
+
+// verifiedTLS takes note that the certificate of the service is good. The handshake is that of
+// the newest link: gRPC makes one at a time.
+func (s *service) verifiedTLS(tls.ConnectionState) error {
+	if l := s.link.Load(); l != nil {
+		l.verified.Store(true)
+	}
+	return nil
 }
 
 // watch observes the connection during a call.

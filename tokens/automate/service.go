@@ -43,6 +43,7 @@ func newService(cfg Service, v *Config, name string) *service {
 	s.TLS = s.TLS.Clone()
 	s.TLS.ServerName = s.Name
 	s.TLS.MinVersion = max(s.TLS.MinVersion, tls.VersionTLS12)
+	s.TLS.VerifyConnection = s.verifiedTLS
 	return s
 }
 

@@ -34,7 +34,7 @@ type Gateway struct {
 	Gateways     []string // HOST:PORT of the gateways, the external one first
 	Log          *callouttest.Buffer
 	stopUsher    func()
-	bridged      bool // it has a store
+	store        string // HOST:PORT of the store; empty: there is none
 }
 
 // IngestToken is the token of the user of the directory who has the role ingest.
@@ -60,7 +60,9 @@ func New(tb testing.TB, change func(*setup.EventGateway)) *Gateway {
 	if change != nil {
 		change(&o)
 	}
-	g.bridged = o.Bridge != nil
+	if o.Bridge != nil {
+		g.store = o.Bridge.Store
+	}
 	_, err := setup.WriteEventGateway(&o)
 	callouttest.Must(tb, err)
 	return g
@@ -123,7 +125,7 @@ func (g *Gateway) Start(tb testing.TB) {
 	tb.Helper()
 	external, internal := g.Server(tb, setup.FileExternal), g.Server(tb, setup.FileInternal)
 	callouttest.Eventually(tb, "the servers are joined", func() bool { return external.Gateways() == 1 && internal.Gateways() == 1 })
-	if g.bridged {
+	if g.store != "" {
 		g.Server(tb, setup.FileStore)
 		callouttest.Eventually(tb, "the store is joined", func() bool { return internal.LeafNodes() == 1 })
 	}
@@ -148,9 +150,16 @@ func (g *Gateway) roots(tb testing.TB) *x509.CertPool {
 // InternalTLS is what a service connects to the internal server with: its certificate.
 func (g *Gateway) InternalTLS(tb testing.TB, service string) *tls.Config {
 	tb.Helper()
-	pair, err := tls.LoadX509KeyPair(g.Path(setup.CertFile(service)), g.Path(setup.KeyFile(service)))
+	return g.GatewayTLS(tb, service, setup.GatewayInternal)
+}
+
+// GatewayTLS is what one gateway connects to another with: its certificate, and the name of
+// the other one.
+func (g *Gateway) GatewayTLS(tb testing.TB, name, other string) *tls.Config {
+	tb.Helper()
+	pair, err := tls.LoadX509KeyPair(g.Path(setup.CertFile(name)), g.Path(setup.KeyFile(name)))
 	callouttest.Must(tb, err)
-	return &tls.Config{MinVersion: tls.VersionTLS12, ServerName: setup.GatewayInternal, RootCAs: g.roots(tb), Certificates: []tls.Certificate{pair}}
+	return &tls.Config{MinVersion: tls.VersionTLS12, ServerName: other, RootCAs: g.roots(tb), Certificates: []tls.Certificate{pair}}
 }
 
 // Supervisor connects to the external server with a token.
@@ -177,4 +186,12 @@ func WithBridge(tb testing.TB) func(*setup.EventGateway) {
 	tb.Helper()
 	address := func() string { return fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(tb)) }
 	return func(o *setup.EventGateway) { o.Bridge = &setup.Bridge{Leaf: address(), Store: address()} }
+}
+
+// Store connects to the store as whoever administers its stream.
+func (g *Gateway) Store(tb testing.TB) *nats.Conn {
+	tb.Helper()
+	secure := g.InternalTLS(tb, setup.ServiceStore)
+	secure.ServerName = setup.ServiceStore
+	return apptest.Connected(tb, "nats://"+g.store, nats.Secure(secure))
 }

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -89,7 +90,7 @@ func TestWrongCertificates(t *testing.T) {
 			return ca
 		}, `certificate "event-service" of "other CA" is of another CA than those of`, "refuses the certificate of"},
 		"ended": {func(r *pki.Request) *pki.Authority {
-			r.Now, r.Lifetime = r.Now.Add(-2*time.Hour), time.Hour
+			r.Now, r.Lifetime = r.Now.Add(-4*time.Minute), time.Minute // the CA begins five minutes ago
 			return nil
 		}, "has ended at", "refuses the certificate of"},
 		"not for clients": {func(r *pki.Request) *pki.Authority {
@@ -140,6 +141,36 @@ func TestServerDown(t *testing.T) {
 		{"gateway address", "event-service at", finding.Error, fault.Runtime, "cannot connect"},
 		{"client port", "event-service at", finding.Error, fault.Runtime, "cannot connect"},
 		{"gateway address", "event-gateway at", finding.OK, fault.None, "refuses a connection without a certificate"},
+	})
+}
+
+// Both servers are up, and cannot reach each other's gateway.
+func TestCut(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.New(t, func(o *setup.EventGateway) {
+		o.Reach.External = fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t))
+		o.Reach.Internal = fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t))
+	})
+	g.Server(t, setup.FileExternal)
+	g.Server(t, setup.FileInternal)
+	g.Usher(t)
+	expect(t, check(t, g), []holds{
+		{"gateway", "event-gateway", finding.Error, fault.Runtime, "neither has a connection to the other (its configuration has 127.0.0.1:"},
+		{"gateway address", "event-gateway at", finding.Error, fault.Runtime, "cannot connect"},
+		{"gateway address", "event-service at", finding.Error, fault.Runtime, "cannot connect"},
+		{"client port", "event-service at", finding.OK, fault.None, "refuses clients without TLS, and without a certificate"},
+	})
+}
+
+// Nobody reads events, and the account of events is not the same on both servers.
+func TestOtherShares(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.New(t, nil)
+	edit(t, g, setup.FileInternal, "_STAN.close.*", "_STAN.closed.*")
+	g.Start(t)
+	expect(t, check(t, g), []holds{
+		{"gateway interest", setup.AccountIngest, finding.Error, fault.Config, "on event-gateway it imports service _STAN.close.* from EVENTS; on event-service it imports service _STAN.closed.* from EVENTS"},
+		{"gateway interest", setup.AccountIngest, finding.Warning, fault.None, "nobody on any server subscribes"},
 	})
 }
 

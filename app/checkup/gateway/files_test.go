@@ -73,7 +73,7 @@ func TestFiles(t *testing.T) {
 			return ca
 		}, "is of another CA than those of"},
 		"ended": {func(r *pki.Request) *pki.Authority {
-			r.Now, r.Lifetime = r.Now.Add(-2*time.Hour), time.Hour
+			r.Now, r.Lifetime = r.Now.Add(-4*time.Minute), time.Minute // the CA begins five minutes ago
 			return nil
 		}, "has ended at"},
 		"another name": {func(r *pki.Request) *pki.Authority {

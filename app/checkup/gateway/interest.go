@@ -38,6 +38,7 @@ func (s *State) checkInterest(f *finding.List, cfg *config.Config) {
 			}
 		}
 	}
+	sound = s.checkShares(f, account) && sound
 	switch {
 	case len(readers) == 0 && s.allAnswer(cfg):
 		f.Warn(interestCheck, account, "start the service that reads events, such as applications-service; it subscribes to habitat.event.>",
@@ -45,6 +46,30 @@ func (s *State) checkInterest(f *finding.List, cfg *config.Config) {
 	case sound && len(readers) > 0:
 		f.OK(interestCheck, account, "%s arrives at %s", event, strings.Join(readers, ", "))
 	}
+}
+
+// checkShares checks that the account has the same exports and imports on every server, and
+// reports whether it does.
+func (s *State) checkShares(f *finding.List, account string) bool {
+	sound := true
+	for i, a := range s.servers {
+		for _, b := range s.servers[i+1:] {
+			mine, here := s.shares[a.ID]
+			theirs, there := s.shares[b.ID]
+			if here && there && !slices.Equal(mine, theirs) {
+				sound = false
+				f.Fail(fault.Config, interestCheck, account, "give the account the same exports and imports in the configuration of both, and reload them",
+					"differs: on %s it %s; on %s it %s", a.Name, without(mine, theirs), b.Name, without(theirs, mine))
+			}
+		}
+	}
+	return sound
+}
+
+// without lists what is in one list and not in the other.
+func without(list, other []string) string {
+	only := slices.DeleteFunc(slices.Clone(list), func(x string) bool { return slices.Contains(other, x) })
+	return cmp.Or(strings.Join(only, ", "), "has nothing more")
 }
 
 // crosses reports whether a server sends events to another gateway, or does not say.

@@ -16,6 +16,7 @@ type State struct {
 	varz        map[string]*operator.Varz          // by server ID, as the others
 	gateways    map[string]*operator.Gatewayz      // missing: the server does not report it
 	subscribers map[string][]operator.Subscription // of events in the account of the ingest grant
+	shares      map[string][]string                // exports and imports of that account
 	asked       time.Time                          // when gateways was asked for
 	refused     []*operator.NotPermittedError      // what the system user may not ask
 	failed      error                              // why nothing else is known
@@ -49,6 +50,9 @@ func Ask(ctx context.Context, c *operator.Cluster, cfg *config.Config, servers [
 		s.failed = err
 	}
 	s.subscribers = subscribers
+	if s.shares, err = c.Shares(ctx, ingest, servers); err != nil && !s.note(err) {
+		s.failed = err
+	}
 	return s
 }
 

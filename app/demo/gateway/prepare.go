@@ -60,6 +60,11 @@ func Prepare(ctx context.Context, dir string, o Options) (*Run, error) {
 		}
 		return r, r.make(ctx)
 	}
+	moved, err := setup.Relocate(dir)
+	r.moved = len(moved) > 0
+	if err != nil {
+		return nil, fault.InConfig(err)
+	}
 	return r, nil
 }
 

@@ -30,6 +30,7 @@ type Run struct {
 	Dir       string
 	Directory demo.Directory
 	override  Options // addresses that differ from those in the files
+	moved     bool    // since the last run
 	log       *demo.HeldWriter
 	printing  sync.Mutex // of events
 
@@ -58,6 +59,9 @@ func (r *Run) Run(ctx context.Context, stderr io.Writer) (err error) {
 	}
 	r.log = demo.NewHeldWriter(stderr)
 	defer r.log.Release() //nolint:errcheck // standard error itself fails
+	if r.moved {
+		r.Note(r.log, "the folder was moved: the configurations of the nats-servers have their paths in "+r.Dir+" now")
+	}
 	if url := "nats://" + address(s.external); !slices.Contains(cfg.NATS.URLs, url) {
 		r.Note(r.log, r.path(setup.FileConfig)+" names another address; other commands that read it will look there")
 		cfg.NATS.URLs = []string{url}
@@ -107,7 +111,7 @@ func (r *Run) startServers(s *servers) error {
 
 // startHint says how to mend the failure of a server.
 func (r *Run) startHint(file string, err error) error {
-	hint := "if the folder was moved, give another --dir: the paths in " + r.path(file) + " are absolute"
+	hint := "mend " + r.path(file) + ", or give another --dir"
 	var taken *devserver.ListenError
 	if errors.As(err, &taken) {
 		hint = "end what listens there, or give another --dir; " + r.path(file) + " has the address"

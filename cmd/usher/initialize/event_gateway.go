@@ -31,6 +31,7 @@ func eventGatewayFlags() []cli.Flag {
 		&cli.StringFlag{Name: "ca", Usage: "`FILE` with the certificate authority of --cert", DefaultText: "those that this machine trusts"},
 		&cli.StringFlag{Name: "pki", Usage: "`FOLDER` with ca.pem and the certificates of gateways and services, in place of new ones"},
 		&cli.BoolFlag{Name: "external-only", Usage: "join an internal server that runs already and has no accounts, such as Chef Automate's; with --pki and --reach"},
+		&cli.StringFlag{Name: "services", Usage: "who decides about services: server (its configuration) or callout (usher, by the profiles in usher.yaml), as `WHO`", Value: string(setup.ServicesByServer)},
 		&cli.StringFlag{Name: "internal", Usage: "`HOST:PORT` for the internal server", Value: setup.DefaultInternal},
 		&cli.StringFlag{Name: "gateway", Usage: "`HOST:PORT` for the gateway of the internal server", Value: setup.DefaultGatewayInternal},
 		&cli.StringFlag{Name: "gateway-external", Usage: "`HOST:PORT` for the gateway of the external server", Value: setup.DefaultGatewayExternal},
@@ -78,7 +79,7 @@ func eventGatewayOptions(c *cli.Context) (*setup.EventGateway, error) {
 			Dir: c.Args().First(), Listen: cmp.Or(c.String("listen"), setup.DefaultExternal),
 			Config: map[string]string{}, Random: rand.Reader, Now: time.Now(),
 		},
-		Hosts: c.StringSlice("host"), PublicCA: c.String("ca"), PKI: c.String("pki"), Internal: c.String("internal"),
+		Hosts: c.StringSlice("host"), PublicCA: c.String("ca"), PKI: c.String("pki"), Internal: c.String("internal"), Services: setup.ServicesBy(c.String("services")),
 	}
 	if c.Bool("bridge") {
 		g.Bridge = &setup.Bridge{Leaf: c.String("leaf"), Store: c.String("store")}
@@ -96,6 +97,7 @@ func eventGatewayOptions(c *cli.Context) (*setup.EventGateway, error) {
 	g.GatewayOf.Internal, g.GatewayOf.External = c.String("gateway"), c.String("gateway-external")
 	g.Reach.Internal, g.Reach.External = c.String("reach"), c.String("reach-external")
 	for _, check := range []func() error{
+		func() error { return checkServices(g.Services) },
 		func() error { return checkAddresses(g) },
 		func() error { return checkReach("reach", "gateway", g.GatewayOf.Internal, g.Reach.Internal) },
 		func() error {
@@ -114,7 +116,7 @@ func eventGatewayOptions(c *cli.Context) (*setup.EventGateway, error) {
 
 // externalOnly checks the options for an internal server that runs already.
 func externalOnly(c *cli.Context) error {
-	for _, name := range []string{"internal", "gateway", "bridge"} {
+	for _, name := range []string{"internal", "gateway", "bridge", "services"} {
 		if c.IsSet(name) {
 			return cmdutil.UsageError("leave it out: the internal server runs already", "--external-only and --%s: give only one of them", name)
 		}
@@ -128,6 +130,14 @@ func externalOnly(c *cli.Context) error {
 		}
 	}
 	return nil
+}
+
+// checkServices checks who decides about services.
+func checkServices(by setup.ServicesBy) error {
+	if by == setup.ServicesByServer || by == setup.ServicesByCallout {
+		return nil
+	}
+	return cmdutil.UsageError("expected server or callout", "--services %q is neither", by)
 }
 
 // checkAddresses checks where the servers listen. Two of them cannot share a port of one

@@ -29,8 +29,8 @@ func Command() *cli.Command {
 		Usage: "create the files for a nats-server and usher",
 		UsageText: "usher init [--operator] [--kv] [--api HOST:PORT] [--listen HOST:PORT]\n      [--http HOST:PORT] [--project NAME]... DIR\n" +
 			"usher init --event-gateway [--yes] [--listen HOST:PORT] [--host NAME]...\n" +
-			"      [--cert FILE --key FILE]... [--ca FILE] [--pki FOLDER] [--internal HOST:PORT]\n" +
-			"      [--gateway HOST:PORT] [--gateway-external HOST:PORT]\n" +
+			"      [--cert FILE --key FILE]... [--ca FILE] [--pki FOLDER] [--services WHO]\n" +
+			"      [--internal HOST:PORT] [--gateway HOST:PORT] [--gateway-external HOST:PORT]\n" +
 			"      [--reach HOST:PORT] [--reach-external HOST:PORT] [--external-only]\n" +
 			"      [--bridge [--store HOST:PORT] [--leaf HOST:PORT]] [--http HOST:PORT] DIR\n" +
 			"usher init --moved DIR",
