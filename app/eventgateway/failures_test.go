@@ -8,31 +8,37 @@ import (
 	"testing"
 	"time"
 
+	"usher/app/apptest/gatewaytest"
 	"usher/app/apptest/habitattest"
 	"usher/app/setup"
 	"usher/callout/callouttest"
 )
 
-// system is an event gateway of processes that can be killed, with its load.
+// system is an event gateway of processes that can be killed, with its load. It has NATS
+// Streaming, or usher's bridge and a store.
 type system struct {
 	*site
-	natsServer, usher  string // programs
-	external, internal func() // end them
-	toExternal         *proxy
-	toInternal         *proxy
-	stan               *habitattest.StreamingProcess
-	killUsher          func()
-	supervisors        *supervisors
-	publishers         []*habitattest.StreamingProcess
-	reader             *habitattest.StreamingProcess
+	natsServer, usher      string // programs
+	storeAddr              string // empty without a bridge
+	toExternal, toInternal *proxy // to their gateways
+
+	external, internal, storage func() // end them
+	killUsher                   func()
+	stan                        *habitattest.StreamingProcess
+
+	supervisors *supervisors
+	publishers  []*habitattest.StreamingProcess
+	read        func() map[string]int // how often a service has read each message
 }
 
-// No event that was acknowledged is lost, and no supervisor is denied or let in with more
-// than ingest, whatever is killed.
-func TestFailures(t *testing.T) {
-	t.Parallel()
+func startSystem(t *testing.T, bridge bool) *system {
+	t.Helper()
 	s := &system{natsServer: callouttest.Build(t, "nats-server", callouttest.NATSServerPackage), usher: callouttest.Build(t, "usher", "usher/cmd/usher")}
 	s.site = newSite(t, func(o *setup.EventGateway) {
+		if bridge {
+			gatewaytest.WithBridge(t)(o)
+			s.storeAddr = o.Bridge.Store
+		}
 		s.toExternal, s.toInternal = startProxy(t, o.GatewayOf.External), startProxy(t, o.GatewayOf.Internal)
 		o.Reach.External, o.Reach.Internal = s.toExternal.addr(), s.toInternal.addr()
 	})
@@ -41,34 +47,62 @@ func TestFailures(t *testing.T) {
 	s.Edit(t, setup.FileInternal, "server_name: event-service\n", "server_name: event-service\nping_interval: \"1s\"\n")
 	s.startExternal(t)
 	s.startInternal(t)
-	s.startUsher(t)
-	s.stan = s.startStreaming(t)
-	s.reader = s.read(t)
+	if bridge {
+		s.startStore(t)
+		s.startUsher(t)
+		s.read = s.consume(t)
+	} else {
+		s.startUsher(t)
+		s.stan = s.startStreaming(t)
+		reader := s.site.read(t)
+		s.read = func() map[string]int { return received(t, reader) }
+	}
 	for i := range 4 {
 		s.publishers = append(s.publishers, s.publish(t, fmt.Sprintf("stan-%d", i), "25ms"))
 	}
 	s.supervisors = s.startSupervisors(t, 20)
 	s.recovers(t, "nothing")
+	return s
+}
 
-	for _, fault := range []struct {
-		name string
-		do   func()
-	}{
-		{"the external server is killed", func() { s.external(); s.startExternal(t) }},
-		{"the internal server is killed", func() { s.internal(); s.startInternal(t) }},
-		{"the gateway connections are cut", func() { s.toInternal.cut(); s.toExternal.cut() }},
-		{"the gateway connection to the internal server is cut", func() { s.toInternal.cut() }},
-		{"the gateway connection to the external server is cut", func() { s.toExternal.cut() }},
-		{"the gateway connections lose everything", func() { s.toInternal.lose(); s.toExternal.lose() }},
-		{"usher is killed", func() { s.killUsher(); s.startUsher(t) }},
-		{"usher is killed, and the external server while it is down", func() {
+// fault is something that fails, and is repaired.
+type fault struct {
+	name string
+	do   func()
+}
+
+// suffer lets faults happen, one after the other, and checks what is left.
+func (s *system) suffer(t *testing.T, faults ...fault) {
+	t.Helper()
+	for _, f := range faults {
+		f.do()
+		s.recovers(t, f.name)
+	}
+	s.complete(t)
+	s.supervisors.report(t)
+}
+
+// No event that was acknowledged is lost, and no supervisor is denied or let in with more
+// than ingest, whatever is killed.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	s := startSystem(t, false)
+	s.suffer(t,
+		fault{"the external server is killed", func() { s.external(); s.startExternal(t) }},
+		fault{"the internal server is killed", func() { s.internal(); s.startInternal(t) }},
+		fault{"the gateway connections are cut", func() { s.toInternal.cut(); s.toExternal.cut() }},
+		fault{"the gateway connection to the internal server is cut", func() { s.toInternal.cut() }},
+		fault{"the gateway connection to the external server is cut", func() { s.toExternal.cut() }},
+		fault{"the gateway connections lose everything", func() { s.toInternal.lose(); s.toExternal.lose() }},
+		fault{"usher is killed", func() { s.killUsher(); s.startUsher(t) }},
+		fault{"usher is killed, and the external server while it is down", func() {
 			s.killUsher()
 			s.external()
 			s.startExternal(t)
 			s.startUsher(t)
 		}},
-		{"NATS Streaming is killed", func() { s.stan.Kill(); s.stan = s.startStreaming(t) }},
-		{"both servers and NATS Streaming are killed", func() {
+		fault{"NATS Streaming is killed", func() { s.stan.Kill(); s.stan = s.startStreaming(t) }},
+		fault{"both servers and NATS Streaming are killed", func() {
 			s.stan.Kill()
 			s.internal()
 			s.external()
@@ -76,12 +110,7 @@ func TestFailures(t *testing.T) {
 			s.startInternal(t)
 			s.stan = s.startStreaming(t)
 		}},
-	} {
-		fault.do()
-		s.recovers(t, fault.name)
-	}
-	s.complete(t)
-	s.supervisors.report(t)
+	)
 }
 
 func (s *system) startExternal(t *testing.T) {
@@ -169,19 +198,16 @@ func (s *system) complete(t *testing.T) {
 	}
 	missing := func() (lost []string) {
 		for i, n := range counts {
-			lost = append(lost, unread(t, s.reader, fmt.Sprintf("stan-%d", i), n)...)
+			lost = append(lost, unread(s.read(), fmt.Sprintf("stan-%d", i), n)...)
 		}
 		return lost
 	}
 	callouttest.Eventually(t, "the service reads everything that was acknowledged", func() bool { return len(missing()) == 0 })
-	got := received(t, s.reader)
+	got := s.read()
 	duplicates := 0
 	for _, n := range got {
 		duplicates += n - 1
 	}
-	t.Logf("NATS Streaming: %d publishers, published %d times, acknowledged %d, received %d, lost %d, duplicates %d, reconnects %d, streaming connections opened %d, denials %d",
+	t.Logf("stan.go: %d publishers, published %d times, acknowledged %d, received %d, lost %d, duplicates %d, reconnects %d, streaming connections opened %d, denials %d",
 		len(s.publishers), attempts, acked, len(got), len(missing()), duplicates, reconnects, opened, denials)
-	if r := s.reader.Result(); !r.OK {
-		t.Errorf("reader: %+v", r)
-	}
 }

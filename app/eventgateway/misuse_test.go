@@ -71,7 +71,7 @@ func TestMisuse(t *testing.T) {
 	if !r.OK || r.Opened < 2 || r.Denials > 0 {
 		t.Errorf("victim: %+v", r)
 	}
-	callouttest.Eventually(t, "the service reads everything that was acknowledged", func() bool { return len(unread(t, reader, "victim", r.Count)) == 0 })
+	callouttest.Eventually(t, "the service reads everything that was acknowledged", func() bool { return len(unread(received(t, reader), "victim", r.Count)) == 0 })
 	if r := reader.Result(); !r.OK || r.Opened < 2 {
 		t.Errorf("reader: %+v", r)
 	}

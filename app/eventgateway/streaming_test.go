@@ -69,10 +69,8 @@ func received(t *testing.T, reader *habitattest.StreamingProcess) map[string]int
 	return counts
 }
 
-// unread returns which of the first n messages of a publisher a reader has not printed.
-func unread(t *testing.T, reader *habitattest.StreamingProcess, id string, n int) (lost []string) {
-	t.Helper()
-	got := received(t, reader)
+// unread returns which of the first n messages of a publisher have not been received.
+func unread(got map[string]int, id string, n int) (lost []string) {
 	for i := 1; i <= n; i++ {
 		if m := fmt.Sprintf("%s:%d", id, i); got[m] == 0 {
 			lost = append(lost, m)
