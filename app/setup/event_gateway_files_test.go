@@ -2,7 +2,6 @@ package setup_test
 
 import (
 	"crypto/rand"
-	"crypto/x509"
 	"errors"
 	"net"
 	"os"
@@ -60,16 +59,6 @@ func count(t *testing.T, dir string) (files int) {
 		return err
 	}))
 	return files
-}
-
-// nameless gives a certificate of a server that has a common name alone.
-func nameless(t *testing.T) func(*setup.EventGateway) {
-	t.Helper()
-	ca := callouttest.NewCA(t)
-	cert, key := ca.Certificate(t, func(c *x509.Certificate) {
-		c.Subject.CommonName, c.ExtKeyUsage = "events.example.org", []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	}).Files(t, "nameless")
-	return func(g *setup.EventGateway) { g.Public, g.PublicCA = []setup.CertFiles{{Cert: cert, Key: key}}, ca.File }
 }
 
 // Certificates that do not fit are refused with the file and a hint, before anything is
