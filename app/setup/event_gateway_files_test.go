@@ -2,6 +2,7 @@ package setup_test
 
 import (
 	"crypto/rand"
+	"crypto/x509"
 	"errors"
 	"net"
 	"os"
