@@ -51,6 +51,11 @@ const eventGatewayNotes = `#
 # you move this folder to DIR, run "usher init --moved DIR".
 `
 
+// eventSubjects are the subjects that ingest clients may publish events to. What is exported
+// is not wider: who gives one below them as the subject for an answer of the streaming
+// server would get the answer there.
+const eventSubjects = "habitat.event.*"
+
 func (g *EventGateway) execute(name string, values map[string]any) []byte {
 	values["Ingest"], values["Events"], values["System"] = AccountIngest, AccountEvents, AccountSystem
 	values["Streaming"] = streamingSubjects()
@@ -80,6 +85,9 @@ var eventGatewayTemplate = template.Must(template.New("").Funcs(template.FuncMap
 # own two users have a password. There is no HTTP monitoring: "usher check" asks over NATS.
 ` + eventGatewayNotes + `server_name: {{.Name}}
 listen: "{{.Listen}}"
+
+# Of a connection. A supervisor has none, and a client of NATS Streaming five.
+max_subscriptions: 100
 
 # What supervisors see. nats-server chooses the certificate by the name that a client asks
 # for (SNI), and the first one for a client that asks for none.
@@ -168,21 +176,22 @@ system_account: {{.System}}
 {{- define "accounts"}}
   # For supervisors, who publish events. It has the same name on both servers.
   {{.Ingest}} {
-    exports: [ { stream: "` + ingestSubjects + `", accounts: [ {{.Events}} ] } ]
+    exports: [ { stream: "` + eventSubjects + `", accounts: [ {{.Events}} ] } ]
     imports: [
 {{- range .Streaming}}
       { service: { account: {{$.Events}}, subject: "{{.}}" } }
 {{- end}}
     ]
   }
-  # For services: the streaming server, and those that read events.
+  # For services: the streaming server, and those that read events. nats-server remembers a
+  # request that is not answered for the threshold, by default two minutes.
   {{.Events}} {
     exports: [
 {{- range .Streaming}}
-      { service: "{{.}}", accounts: [ {{$.Ingest}} ] }
+      { service: "{{.}}", accounts: [ {{$.Ingest}} ], response_threshold: "30s" }
 {{- end}}
     ]
-    imports: [ { stream: { account: {{.Ingest}}, subject: "` + ingestSubjects + `" } } ]
+    imports: [ { stream: { account: {{.Ingest}}, subject: "` + eventSubjects + `" } } ]
 {{- if .Services}}
     users: [
 {{- range .Services}}
