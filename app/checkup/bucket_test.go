@@ -156,7 +156,7 @@ func TestCheckBucketSettings(t *testing.T) {
 	s.Edit(t, setup.FileConfig, "#create_bucket: true", "create_bucket: false")
 	f, _ := s.check(t)
 	findingtest.Holds(t, f, fault.Config, "directory", "error", "directory.create_bucket is false")
-	s.Edit(t, setup.FileConfig, "#replicas: 1", "replicas: 3")
+	s.Edit(t, setup.FileConfig, "create_bucket: false", "create_bucket: false\n  replicas: 3")
 	f, _ = s.check(t)
 	findingtest.Holds(t, f, fault.Config, "directory", "error", "is in no cluster")
 

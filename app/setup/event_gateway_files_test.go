@@ -2,6 +2,7 @@ package setup_test
 
 import (
 	"crypto/rand"
+	"crypto/x509"
 	"errors"
 	"net"
 	"os"
@@ -95,6 +96,13 @@ func TestGivenCertificates(t *testing.T) {
 		public(ca, good)(g)
 		g.Public[0].Key = issued(t, ca, good).Key
 	}
+	nameless := func(g *setup.EventGateway) { // usher pki issues none
+		ca := callouttest.NewCA(t)
+		cert, key := ca.Certificate(t, func(c *x509.Certificate) {
+			c.Subject.CommonName, c.ExtKeyUsage = "events.example.org", []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+		}).Files(t, "nameless")
+		g.Public, g.PublicCA = []setup.CertFiles{{Cert: cert, Key: key}}, ca.File
+	}
 	readable := func(g *setup.EventGateway) {
 		public(ca, good)(g)
 		callouttest.Must(t, os.Chmod(g.Public[0].Key, 0o644))
@@ -111,9 +119,9 @@ func TestGivenCertificates(t *testing.T) {
 		"not a pair":               {swapped, "does not match", "its own key"},
 		"readable by others":       {readable, "can be read by others", "chmod 600"},
 		"of another CA":            {public(other, good), "unknown authority", "--ca"},
-		"ended":                    {public(ca, pki.Request{CN: "x", DNS: good.DNS, Server: true, Now: time.Now().Add(-48 * time.Hour), Lifetime: time.Hour}), "it ended at", "renew it"},
+		"ended":                    {public(ca, pki.Request{CN: "x", DNS: good.DNS, Server: true, Now: time.Now().Add(-4 * time.Minute), Lifetime: time.Minute}), "it ended at", "renew it"},
 		"not valid yet":            {public(ca, pki.Request{CN: "x", DNS: good.DNS, Server: true, Now: time.Now().Add(48 * time.Hour), Lifetime: time.Hour}), "it is not valid before", "clock"},
-		"no names":                 {public(ca, pki.Request{CN: "events.example.org", Server: true}), "it holds for no name", "a common name is not enough"},
+		"no names":                 {nameless, "it holds for no name", "a common name is not enough"},
 		"not of a server":          {public(ca, pki.Request{CN: "x", DNS: good.DNS, Client: true}), "incompatible key usage", ""},
 		"another name":             {public(ca, pki.Request{CN: "x", DNS: []string{"x.example.org"}, Server: true}), "--host events.example.org: no certificate", "--cert"},
 		"a wildcard, and a host":   {public(ca, pki.Request{CN: "x", DNS: []string{"*.example.org"}, Server: true}), "", ""},

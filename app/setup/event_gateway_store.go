@@ -20,7 +20,7 @@ const (
 // server: a store for its stream, and a user for it.
 //
 // The store is a nats-server of its own, because one with a gateway has no JetStream unless
-// it is a cluster of three (docs/adr/0023-stan-bridge.md).
+// it is a cluster of three (docs/adr/0021-stan-bridge.md).
 type Bridge struct {
 	Leaf  string // HOST:PORT where the internal server waits for the store
 	Store string // HOST:PORT of the store, for whoever administers the stream

@@ -6,7 +6,7 @@
 // more than it leaves free. Where it cannot store a message now it is silent; an error means
 // a definite no. It keeps no state about clients that it needs: any bridge of a cluster
 // serves any client, also one that has connected to another bridge, to this one before a
-// restart, or to a NATS Streaming server (docs/adr/0023-stan-bridge.md).
+// restart, or to a NATS Streaming server (docs/adr/0021-stan-bridge.md).
 //
 // It never serves subscriptions, never changes a stream that exists, and shares nothing with
 // the way of an authorization request: it has a connection and goroutines of its own, whose

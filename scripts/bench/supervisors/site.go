@@ -93,12 +93,12 @@ func (s *site) close() {
 func (s *site) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
 
 func (s *site) write(name, text string) error {
-	return os.WriteFile(s.path(name), []byte(text), 0o600)
+	return os.WriteFile(s.path(name), []byte(text), 0o600) //nolint:gosec // a file of the temporary directory
 }
 
 // start starts a program and waits until it is ready.
 func (s *site) start(ctx context.Context, program string, args []string, probe func(context.Context) bool) error {
-	cmd := exec.CommandContext(ctx, program, args...)
+	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // the programs are those that the bench has built
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopTimeout
 	var log bytes.Buffer
