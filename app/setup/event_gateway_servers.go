@@ -2,10 +2,11 @@ package setup
 
 import (
 	"bytes"
+	"fmt"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"text/template"
+	"unicode/utf8"
 
 	issueroperator "usher/issuer/operator"
 )
@@ -64,8 +65,26 @@ func (g *EventGateway) execute(name string, values map[string]any) []byte {
 	return b.Bytes()
 }
 
-// quotePath returns a path in quotes, as nats-server reads it.
-func quotePath(path string) string { return strconv.Quote(filepath.ToSlash(path)) }
+// quotePath returns a path in quotes, as nats-server reads it. Of the escapes of Go it knows
+// \", \\ and \xXX; other characters stand for themselves.
+func quotePath(path string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for rest := filepath.ToSlash(path); rest != ""; {
+		r, size := utf8.DecodeRuneInString(rest)
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteString(`\` + rest[:1])
+		case r < ' ' || r == 0x7f || r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, rest[0])
+		default:
+			b.WriteString(rest[:size])
+		}
+		rest = rest[size:]
+	}
+	b.WriteByte('"')
+	return b.String()
+}
 
 //nolint:gochecknoglobals // a parsed constant
 var eventGatewayTemplate = template.Must(template.New("").Funcs(template.FuncMap{
