@@ -2,10 +2,11 @@ package setup
 
 import (
 	"bytes"
+	"fmt"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"text/template"
+	"unicode/utf8"
 
 	issueroperator "usher/issuer/operator"
 )
@@ -51,6 +52,11 @@ const eventGatewayNotes = `#
 # you move this folder to DIR, run "usher init --moved DIR".
 `
 
+// eventSubjects are the subjects that ingest clients may publish events to. What is exported
+// is not wider: who gives one below them as the subject for an answer of the streaming
+// server would get the answer there.
+const eventSubjects = "habitat.event.*"
+
 func (g *EventGateway) execute(name string, values map[string]any) []byte {
 	values["Ingest"], values["Events"], values["System"] = AccountIngest, AccountEvents, AccountSystem
 	values["Streaming"] = streamingSubjects()
@@ -65,8 +71,26 @@ func (g *EventGateway) execute(name string, values map[string]any) []byte {
 	return b.Bytes()
 }
 
-// quotePath returns a path in quotes, as nats-server reads it.
-func quotePath(path string) string { return strconv.Quote(filepath.ToSlash(path)) }
+// quotePath returns a path in quotes, as nats-server reads it. Of the escapes of Go it knows
+// \", \\ and \xXX; other characters stand for themselves.
+func quotePath(path string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for rest := filepath.ToSlash(path); rest != ""; {
+		r, size := utf8.DecodeRuneInString(rest)
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteString(`\` + rest[:1])
+		case r < ' ' || r == 0x7f || r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, rest[0])
+		default:
+			b.WriteString(rest[:size])
+		}
+		rest = rest[size:]
+	}
+	b.WriteByte('"')
+	return b.String()
+}
 
 //nolint:gochecknoglobals // a parsed constant
 var eventGatewayTemplate = template.Must(template.New("").Funcs(template.FuncMap{
@@ -81,6 +105,9 @@ var eventGatewayTemplate = template.Must(template.New("").Funcs(template.FuncMap
 # own two users have a password. There is no HTTP monitoring: "usher check" asks over NATS.
 ` + eventGatewayNotes + `server_name: {{.Name}}
 listen: "{{.Listen}}"
+
+# Of a connection. A supervisor has none, and a client of NATS Streaming five.
+max_subscriptions: 100
 
 # What supervisors see. nats-server chooses the certificate by the name that a client asks
 # for (SNI), and the first one for a client that asks for none.
@@ -169,21 +196,22 @@ system_account: {{.System}}
 {{- define "accounts"}}
   # For supervisors, who publish events. It has the same name on both servers.
   {{.Ingest}} {
-    exports: [ { stream: "` + ingestSubjects + `", accounts: [ {{.Events}} ] } ]
+    exports: [ { stream: "` + eventSubjects + `", accounts: [ {{.Events}} ] } ]
     imports: [
 {{- range .Streaming}}
       { service: { account: {{$.Events}}, subject: "{{.}}" } }
 {{- end}}
     ]
   }
-  # For services: the streaming server, and those that read events.
+  # For services: the streaming server, and those that read events. nats-server remembers a
+  # request that is not answered for the threshold, by default two minutes.
   {{.Events}} {
     exports: [
 {{- range .Streaming}}
-      { service: "{{.}}", accounts: [ {{$.Ingest}} ] }
+      { service: "{{.}}", accounts: [ {{$.Ingest}} ], response_threshold: "30s" }
 {{- end}}
     ]
-    imports: [ { stream: { account: {{.Ingest}}, subject: "` + ingestSubjects + `" } } ]
+    imports: [ { stream: { account: {{.Ingest}}, subject: "` + eventSubjects + `" } } ]
 {{- if .Services}}
     users: [
 {{- range .Services}}

@@ -174,7 +174,7 @@ func (m *mover) line(line string) string {
 		if from != to {
 			m.changed = append(m.changed, Relocation{from, to})
 		}
-		return before + key + between + strconv.Quote(filepath.ToSlash(to))
+		return before + key + between + quotePath(to)
 	})
 	if stores > 0 {
 		m.foreign = true

@@ -200,7 +200,7 @@ func hosts(g *setup.EventGateway) error {
 		if net.ParseIP(host) == nil && !setup.IsHostName(host) {
 			return cmdutil.UsageError("such as --host events.example.org", "--host %q is neither a name nor an address", host)
 		}
-		if slices.ContainsFunc(setup.Services(), func(s setup.Service) bool { return strings.EqualFold(s.Name, host) }) {
+		if ofService(g, host) {
 			return cmdutil.UsageError("choose a name that no service has", "--host %s is the name of a service of the internal server", host)
 		}
 	}
@@ -208,10 +208,20 @@ func hosts(g *setup.EventGateway) error {
 		return nil
 	}
 	g.Hosts = []string{"localhost"}
-	if name, err := os.Hostname(); err == nil && setup.IsHostName(name) && name != "localhost" {
+	if name, err := os.Hostname(); err == nil && setup.IsHostName(name) && name != "localhost" && !ofService(g, name) {
 		g.Hosts = []string{name, "localhost"}
 	}
 	return nil
+}
+
+// ofService reports whether a name is that of a service. The certificate for supervisors
+// must not hold for it: its CA is the one that services trust.
+func ofService(g *setup.EventGateway, name string) bool {
+	services := setup.Services()
+	if g.Bridge != nil {
+		services = append(services, setup.BridgeServices()...)
+	}
+	return slices.ContainsFunc(services, func(s setup.Service) bool { return strings.EqualFold(s.Name, name) })
 }
 
 type listener struct{ option, address, purpose string }
