@@ -62,7 +62,8 @@ func (g *EventGateway) execute(name string, values map[string]any) []byte {
 	values["Streaming"] = streamingSubjects()
 	t := template.Must(eventGatewayTemplate.Clone()).Funcs(template.FuncMap{
 		"file": func(name string) string { return quotePath(g.pkiFile(name)) },
-		"port": func(address string) string { return address[strings.LastIndex(address, ":")+1:] },
+		// nats-server refuses the same URL twice.
+		"named": func(name, address string) string { return name + address[strings.LastIndex(address, ":"):] },
 	})
 	var b bytes.Buffer
 	// The templates are constants and execute with any values.
@@ -93,7 +94,7 @@ func quotePath(path string) string {
 
 //nolint:gochecknoglobals // a parsed constant
 var eventGatewayTemplate = template.Must(template.New("").Funcs(template.FuncMap{
-	"file": func(string) string { return "" }, "port": func(string) string { return "" }, // set by execute
+	"file": func(string) string { return "" }, "named": func(_, _ string) string { return "" }, // set by execute
 	"list": func(subjects []string) string { return `"` + strings.Join(subjects, `", "`) + `"` },
 	"cert": CertFile, "key": KeyFile, "ca": func() string { return FileCA }, "path": quotePath,
 }).Parse(`
@@ -236,8 +237,10 @@ system_account: {{.System}}
 {{- define "gateway"}}
 # The two servers are joined here. Each accepts only a certificate of the CA with the other's
 # name. The certificates must not hold for an address: nats-server would accept that, too.
+{{- if ne .OtherGateway (named .Other .OtherGateway)}}
 # The second URL is never dialed where its name has no address: it is the name that the
 # certificate behind the first one must have.
+{{- end}}
 gateway {
   name: {{.Name}}
   listen: "{{.Gateway}}"
@@ -251,7 +254,7 @@ gateway {
     verify_cert_and_check_known_urls: true
   }
   gateways: [
-    { name: {{.Other}}, urls: [ "nats://{{.OtherGateway}}", "nats://{{.Other}}:{{port .OtherGateway}}" ] }
+    { name: {{.Other}}, urls: [ "nats://{{.OtherGateway}}"{{if ne .OtherGateway (named .Other .OtherGateway)}}, "nats://{{named .Other .OtherGateway}}"{{end}} ] }
   ]
 }
 {{end}}
