@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/nats-io/nats-server/v2/server"
+
 	"usher/app/setup"
 	"usher/callout/callouttest"
 )
@@ -30,6 +32,36 @@ func TestEventGatewayFolders(t *testing.T) {
 		}
 		if n := count(t, dir); n > 1 { // the link itself
 			t.Errorf("%s: %d files", name, n)
+		}
+	}
+}
+
+// nats-server reads every folder that a file system allows.
+func TestFolderNames(t *testing.T) {
+	for _, name := range []string{
+		"two words", `"quoted"`, `back\slash`, "$HOME", "#comment", "{include x}", "a\nb: c", "tab\t", "del\x7f",
+		"no-break\u00a0space", "\u202eright to left", "not\xffUTF-8", "\U0001f4c1",
+	} {
+		dir := filepath.Join(t.TempDir(), name)
+		g := newEventGateway(dir)
+		g.Bridge = &setup.Bridge{Leaf: setup.DefaultLeaf, Store: setup.DefaultStore}
+		if _, err := setup.WriteEventGateway(g); err != nil {
+			t.Errorf("%q: %v", name, err)
+			continue
+		}
+		for _, file := range []string{setup.FileExternal, setup.FileInternal, setup.FileStore} {
+			if _, err := server.ProcessConfigFile(filepath.Join(dir, file)); err != nil { // it reads the certificates
+				t.Errorf("%q: %v", name, err)
+			}
+		}
+		for _, o := range variants() {
+			o.Dir = filepath.Join(dir, "other")
+			write(t, o)
+			opts, err := server.ProcessConfigFile(filepath.Join(o.Dir, setup.FileServerConfig))
+			if err != nil || o.KV && opts.StoreDir != filepath.Join(o.Dir, setup.DirJetStream) {
+				t.Errorf("%q: %v", name, err)
+			}
+			callouttest.Must(t, os.RemoveAll(o.Dir))
 		}
 	}
 }

@@ -3,8 +3,6 @@ package setup
 import (
 	"bytes"
 	"fmt"
-	"path/filepath"
-	"strconv"
 	"text/template"
 
 	"usher/app/config"
@@ -52,8 +50,8 @@ func (o *Options) operatorServerConfig(op *operator, operatorJWT, sentinelJWT st
 		"KV":        o.KV,
 		"Callout":   AccountCallout,
 		"Listen":    o.Listen,
-		"JetStream": strconv.Quote(filepath.ToSlash(o.path(DirJetStream))),
-		"Resolver":  strconv.Quote(filepath.ToSlash(o.path(DirResolver))),
+		"JetStream": quotePath(o.path(DirJetStream)),
+		"Resolver":  quotePath(o.path(DirResolver)),
 		"Operator":  operatorJWT,
 		"Sentinel":  sentinelJWT,
 		"System":    op.accounts[AccountSystem].public,

@@ -2,8 +2,6 @@ package setup
 
 import (
 	"bytes"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"text/template"
 
@@ -17,7 +15,7 @@ func (o *Options) serverConfig(issuer, xkey, hash, systemHash string) []byte {
 	_ = serverTemplate.Execute(&b, map[string]any{
 		"KV":        o.KV,
 		"Listen":    o.Listen,
-		"JetStream": strconv.Quote(filepath.ToSlash(o.path(DirJetStream))),
+		"JetStream": quotePath(o.path(DirJetStream)),
 		"Issuer":    issuer,
 		"XKey":      xkey,
 		"Hash":      hash,

@@ -9,9 +9,11 @@ import (
 	"syscall"
 
 	"usher/cmd/usher/cmdutil"
+	"usher/tokens/automate"
 )
 
 func main() {
+	automate.DiscardLog()
 	// The first signal restores the default handler: a second Ctrl-C ends the process.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)

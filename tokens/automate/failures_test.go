@@ -3,6 +3,7 @@ package automate_test
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -250,6 +251,50 @@ func TestStatusOfHTTP(t *testing.T) {
 		if got, cause := undecided(t, v, "good-token"); got != automate.CodeFailed {
 			t.Errorf("%d: %s: %s", status, got, cause)
 		}
+	}
+}
+
+// A service that ends each connection after the handshake is not connected to without a
+// pause.
+//
+// Attack: somebody in the place of one of Automate's services ends every connection, so that usher does nothing but connect
+// Held by: usher waits between two connections to a service, whatever became of the first
+func TestEndedConnections(t *testing.T) {
+	const patience = time.Second
+	const settings, goAway = "\x00\x00\x00\x04\x00\x00\x00\x00\x00", "\x00\x00\x08\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+	for name, frames := range map[string]string{"closed": settings, "GOAWAY": settings + goAway} {
+		t.Run(name, func(t *testing.T) {
+			a := automatetest.New(t)
+			a.Authn.Stop()
+			secured := a.Authn.TLS.Clone()
+			secured.NextProtos = []string{"h2"}
+			l, err := tls.Listen("tcp", a.Authn.Address, secured)
+			callouttest.Must(t, err)
+			var connections atomic.Int32
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				for {
+					c, err := l.Accept()
+					if err != nil {
+						return
+					}
+					connections.Add(1)
+					_, _ = io.ReadFull(c, make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))) // usher may be gone
+					_, _ = io.WriteString(c, frames)
+					_ = c.Close()
+				}
+			}()
+			t.Cleanup(func() {
+				_ = l.Close()
+				<-ended
+			})
+			start(t, eager(t, a))
+			time.Sleep(patience)
+			if n := connections.Load(); n < 2 || n > 5 {
+				t.Errorf("%d connections within %v, want one every 250 ms", n, patience)
+			}
+		})
 	}
 }
 

@@ -58,6 +58,9 @@ func (l *link) broken() bool { return l == nil || l.ended.Load() != nil }
 
 // dial connects, and makes the connection the link of the service.
 func (s *service) dial(ctx context.Context, address string) (net.Conn, error) {
+	if err := s.pace(ctx); err != nil {
+		return nil, err
+	}
 	conn, err := s.dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
@@ -65,6 +68,29 @@ func (s *service) dial(ctx context.Context, address string) (net.Conn, error) {
 	l := &link{TCPConn: conn.(*net.TCPConn), now: s.now, made: s.now()} // of network tcp
 	s.link.Store(l)
 	return l, nil
+}
+
+// pace waits if the last connection was made a moment ago. gRPC itself waits only after
+// one that failed: a service that ends each of them after the handshake, as a proxy without
+// a service behind it may, would be connected to without a pause.
+func (s *service) pace(ctx context.Context) error {
+	last := s.link.Load()
+	if last == nil {
+		return nil
+	}
+	apart := min(minApart, s.timeout/2)
+	wait := min(apart-s.now().Sub(last.made), apart) // the clock may have been set back
+	if wait <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // verifiedTLS takes note that the certificate of the service is good. The handshake is that of

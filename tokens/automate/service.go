@@ -52,6 +52,7 @@ func newService(cfg Service, v *Config, name string) *service {
 const (
 	minReconnect = 50 * time.Millisecond
 	maxReconnect = 500 * time.Millisecond
+	minApart     = 250 * time.Millisecond // between two connections
 )
 
 // conn returns the connection of gRPC, which it makes if there is none. It connects with

@@ -129,6 +129,11 @@ func externalOnly(c *cli.Context) error {
 			return cmdutil.UsageError("it is "+what, "--external-only needs --%s", name)
 		}
 	}
+	reach := c.String("reach")
+	if host, _, err := net.SplitHostPort(reach); err == nil && setup.IsHostName(host) && net.ParseIP(host) == nil && host != setup.GatewayInternal {
+		return cmdutil.UsageError("give its address, such as --reach 10.0.0.2:10147",
+			"--reach %s: nats-server verifies the name that it dials, and the certificate there holds for %s", reach, setup.GatewayInternal)
+	}
 	return nil
 }
 
@@ -164,11 +169,12 @@ func checkReach(option, gateway, listen, reach string) error {
 	if reach == "" {
 		return nil
 	}
+	hint := "such as --" + option + " 10.0.0.2:10147"
 	if err := cmdutil.CheckAdvertisedAddress(option, reach, "the other server needs to know it"); err != nil {
-		return err
+		return cmdutil.UsageError(hint, "%w", err)
 	}
 	if host, _, _ := net.SplitHostPort(reach); allAddresses(reach) || net.ParseIP(host) == nil && !setup.IsHostName(host) {
-		return cmdutil.UsageError("such as --"+option+" 10.0.0.2:10147", "--%s %s is no address of a machine", option, reach)
+		return cmdutil.UsageError(hint, "--%s %s is no address of a machine", option, reach)
 	}
 	return nil
 }
@@ -194,7 +200,7 @@ func hosts(g *setup.EventGateway) error {
 		if net.ParseIP(host) == nil && !setup.IsHostName(host) {
 			return cmdutil.UsageError("such as --host events.example.org", "--host %q is neither a name nor an address", host)
 		}
-		if slices.ContainsFunc(setup.Services(), func(s setup.Service) bool { return strings.EqualFold(s.Name, host) }) {
+		if ofService(g, host) {
 			return cmdutil.UsageError("choose a name that no service has", "--host %s is the name of a service of the internal server", host)
 		}
 	}
@@ -202,10 +208,20 @@ func hosts(g *setup.EventGateway) error {
 		return nil
 	}
 	g.Hosts = []string{"localhost"}
-	if name, err := os.Hostname(); err == nil && setup.IsHostName(name) && name != "localhost" {
+	if name, err := os.Hostname(); err == nil && setup.IsHostName(name) && name != "localhost" && !ofService(g, name) {
 		g.Hosts = []string{name, "localhost"}
 	}
 	return nil
+}
+
+// ofService reports whether a name is that of a service. The certificate for supervisors
+// must not hold for it: its CA is the one that services trust.
+func ofService(g *setup.EventGateway, name string) bool {
+	services := setup.Services()
+	if g.Bridge != nil {
+		services = append(services, setup.BridgeServices()...)
+	}
+	return slices.ContainsFunc(services, func(s setup.Service) bool { return strings.EqualFold(s.Name, name) })
 }
 
 type listener struct{ option, address, purpose string }
