@@ -82,12 +82,14 @@ func checkServers(ctx context.Context, f *finding.List, path string, cfg *config
 	}
 	checkUnreachable(f, cfg, all)
 	checkProjectStreams(f, cfg, keys, snapshot, all.view)
+	var joined *gateway.State
 	if all.view != nil {
+		joined = all.view.gateways
 		checkLeafServers(f, all.view)
 		checkServerAccounts(f, cfg, snapshot, all.view)
-		all.view.gateways.CheckState(f, cfg)
+		joined.CheckState(f, cfg)
 	}
-	gateway.CheckPorts(ctx, f, cfg, time.Now())
+	gateway.CheckPorts(ctx, f, cfg, joined, time.Now())
 }
 
 // add adds an address that a server announces, unless it is in the set.

@@ -31,7 +31,8 @@ func (p *port) checkGateway(ctx context.Context) {
 		return
 	}
 	want := expectation{name: serverName(g), roots: trusted, trusts: from, usages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, noIPs: true}
-	if judge(p.List, certCheck, where, alone.chain, &want, p.now) {
+	sound := judge(p.List, certCheck, where, alone.chain, &want, p.now)
+	if p.dialed(certCheck, where, alone.chain[0]) && sound {
 		p.OK(certCheck, where, "%s holds for %s, until %s", describe(alone.chain[0]), names(alone.chain[0]), date(alone.chain[0].NotAfter))
 	}
 	before := len(*p.List)

@@ -16,15 +16,16 @@ import (
 // portsLimit is how long the checks of all ports may take. Each gateway has its own.
 const portsLimit = 30 * time.Second
 
-// CheckPorts connects to the addresses of the section gateways, and checks their TLS.
-func CheckPorts(ctx context.Context, f *finding.List, cfg *config.Config, now time.Time) {
+// CheckPorts connects to the addresses of the section gateways, and checks their TLS. state
+// may be nil.
+func CheckPorts(ctx context.Context, f *finding.List, cfg *config.Config, state *State, now time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, portsLimit)
 	defer cancel()
 	found := make([]finding.List, len(cfg.Gateways))
 	var checking sync.WaitGroup
 	for i := range cfg.Gateways {
 		checking.Go(func() {
-			p := port{List: &found[i], cfg: cfg, gateway: &cfg.Gateways[i], now: now}
+			p := port{List: &found[i], cfg: cfg, gateway: &cfg.Gateways[i], state: state, now: now}
 			p.checkGateway(ctx)
 			p.checkClients(ctx)
 		})
@@ -40,6 +41,7 @@ type port struct {
 	*finding.List
 	cfg     *config.Config
 	gateway *config.Gateway
+	state   *State
 	now     time.Time
 }
 

@@ -117,7 +117,7 @@ func TestHostilePorts(t *testing.T) {
 			cfg := config.Default()
 			cfg.Gateways = []config.Gateway{{Name: "g", Address: port(t, tt.serve), CAFile: caFile}}
 			var f finding.List
-			gateway.CheckPorts(t.Context(), &f, &cfg, time.Now())
+			gateway.CheckPorts(t.Context(), &f, &cfg, nil, time.Now())
 			expect(t, f, []holds{{tt.check, "g at", finding.Error, tt.kind, tt.detail}})
 		})
 	}
@@ -149,7 +149,7 @@ func TestHostileClientPorts(t *testing.T) {
 			cfg := config.Default()
 			cfg.Gateways = []config.Gateway{{Name: "g", Address: closed.Addr().String(), Clients: config.GatewayClients{Address: port(t, tt.serve), Names: []string{"a", "b"}}}}
 			var f finding.List
-			gateway.CheckPorts(t.Context(), &f, &cfg, time.Now())
+			gateway.CheckPorts(t.Context(), &f, &cfg, nil, time.Now())
 			expect(t, f, []holds{{"client port", "g at", finding.Error, tt.kind, tt.detail}})
 		})
 	}

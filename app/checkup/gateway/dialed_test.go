@@ -1,0 +1,41 @@
+package gateway_test
+
+import (
+	"strings"
+	"testing"
+
+	"usher/app/apptest/gatewaytest"
+	"usher/app/checkup/finding"
+	"usher/app/pki"
+	"usher/app/setup"
+	"usher/internal/fault"
+)
+
+// Servers that dial a gateway by a host name, for which its certificate does not hold, do
+// not join it, although their second URL has the name of the certificate.
+func TestDialedByHostName(t *testing.T) {
+	t.Parallel()
+	const detail = `does not hold for localhost, but for "event-service": nats-server verifies the host of the URL that it dials, `
+	for name, tt := range map[string]struct {
+		url  string // of the internal server, for the external one
+		want holds
+	}{
+		"by the address of the section": {"nats://localhost:", holds{"gateway certificate", "event-service at localhost:", finding.Error, fault.Config, detail + "and gateway.gateways of event-gateway has this one"}},
+		"by another one":                {"nats://event-service:", holds{"gateway certificate", "event-service at localhost:", finding.Warning, fault.None, detail + "so whoever dials localhost:"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := gatewaytest.New(t, func(o *setup.EventGateway) {
+				o.Reach.Internal = strings.Replace(o.GatewayOf.Internal, "127.0.0.1", "localhost", 1)
+			})
+			reissue(t, g, func(*pki.Request) *pki.Authority { return nil }) // for event-service alone
+			edit(t, g, setup.FileExternal, "nats://localhost:", tt.url)
+			g.Server(t, setup.FileExternal)
+			g.Server(t, setup.FileInternal)
+			g.Usher(t)
+			f := check(t, g)
+			expect(t, f, []holds{tt.want})
+			t.Log(text(f))
+		})
+	}
+}
