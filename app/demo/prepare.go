@@ -79,7 +79,7 @@ func (d *Run) relocate() error {
 	var err error
 	d.moved, err = setup.Relocate(d.Dir)
 	// nats-server reports a file that is missing or that the user has rewritten.
-	if err == nil || errors.Is(err, setup.ErrNoPaths) || errors.Is(err, fs.ErrNotExist) {
+	if err == nil || errors.Is(err, setup.ErrNoPaths) || errors.Is(err, setup.ErrNoConfig) {
 		return nil
 	}
 	return fault.InConfig(err)

@@ -1,6 +1,8 @@
 package eventgateway_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,6 +78,63 @@ func TestMisuse(t *testing.T) {
 		t.Errorf("reader: %+v", r)
 	}
 	t.Logf("acknowledged %d, lost 0, streaming connections opened: victim %d", r.Count, r.Opened)
+}
+
+// What the same page says about NATS Streaming alone. It publishes to the channel that the
+// message names. And it sends the subject that a client gives for heartbeats as it is, so
+// whoever connects with line breaks there sends commands as the streaming server.
+func TestMisuseOfStreaming(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.Start(t)
+	s.startStreaming(t, "--channels", "1")
+	attacker := s.Supervisor(t, gatewaytest.IngestToken)
+	// NATS Streaming asks the first connection of an id whether it is alive.
+	connect := func(id, heartbeats string) {
+		t.Helper()
+		for range 2 {
+			_, err := attacker.Request("_STAN.discover."+setup.StreamingCluster, text(1, id, 2, heartbeats), patience)
+			callouttest.Must(t, err)
+		}
+	}
+	callouttest.Eventually(t, "the servers know of the streaming server", func() bool {
+		_, err := attacker.Request("_STAN.discover."+setup.StreamingCluster, text(1, "first", 2, "_INBOX.x"), patience)
+		return err == nil
+	})
+	connect("attacker", "_INBOX.x")
+	publish := func(to string) string {
+		t.Helper()
+		m, err := attacker.Request("_STAN.pub."+setup.StreamingCluster+"."+channel, text(1, "attacker", 2, "guid", 3, to, 5, "x"), patience)
+		callouttest.Must(t, err)
+		return field(m.Data, 2)
+	}
+	for to, want := range map[string]string{channel: "", "other": "too many channels"} {
+		if to != channel {
+			publish(channel) // it is there first
+		}
+		if reason := publish(to); !strings.Contains(reason, want) || (reason == "") != (want == "") {
+			t.Errorf("publishing to %s: %q, want %q", to, reason, want)
+		}
+	}
+
+	service := s.Service(t, setup.ServiceApplications)
+	inbox, err := service.SubscribeSync("_INBOX.of-a-service")
+	callouttest.Must(t, err)
+	callouttest.Must(t, service.Flush())
+	const before, after = "_INBOX.x 0\r\n\r\n", "PUB _INBOX.x"
+	connect("sender", before+"PUB "+inbox.Subject+" 6\r\nforged\r\n"+after)
+	if m, err := inbox.NextMsg(patience); err != nil || string(m.Data) != "forged" {
+		t.Errorf("message to the inbox of a service: %v, %v", m, err)
+	}
+	deaf := ""
+	for i := range 20 {
+		deaf += fmt.Sprintf("UNSUB %d\r\n", i)
+	}
+	connect("silencer", before+deaf+after)
+	callouttest.Eventually(t, "the streaming server receives nothing any more", func() bool {
+		_, err := attacker.Request("_STAN.discover."+setup.StreamingCluster, text(1, "last", 2, "_INBOX.x"), time.Second)
+		return err != nil
+	})
 }
 
 // text encodes a message of protocol buffers with fields that are texts.

@@ -31,9 +31,10 @@ func newSite(t *testing.T, change func(*setup.EventGateway)) *site {
 
 // startStreaming starts the streaming server as a client of the internal server. Its
 // heartbeats do not reach clients of another account, so there are none.
-func (s *site) startStreaming(t *testing.T) *habitattest.StreamingProcess {
+func (s *site) startStreaming(t *testing.T, more ...string) *habitattest.StreamingProcess {
 	t.Helper()
-	return s.streaming.Server(t, append(s.serviceArgs(setup.GatewayInternal), "--heartbeat", "8760h", "--store", s.store)...)
+	more = append([]string{"--heartbeat", "8760h", "--store", s.store}, more...)
+	return s.streaming.Server(t, append(s.serviceArgs(setup.GatewayInternal), more...)...)
 }
 
 // serviceArgs are the arguments of a streaming program that is a service.

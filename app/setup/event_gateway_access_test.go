@@ -137,6 +137,33 @@ func TestEventGatewayListeners(t *testing.T) {
 	}
 }
 
+// Attack: who has a token sends requests to the streaming server that it does not answer, each with another subject for the answer, to fill the memory of the external server.
+// Held by: nats-server forgets a request after 30 s, as long as a client waits for its acknowledgement, instead of two minutes; how many it gets meanwhile has no limit.
+func TestUnansweredRequestsAreForgotten(t *testing.T) {
+	g := gatewaytest.New(t, nil)
+	for _, name := range []string{setup.FileExternal, setup.FileInternal} {
+		o, err := natsserver.ProcessConfigFile(g.Path(name))
+		callouttest.Must(t, err)
+		checked := 0
+		for _, account := range o.Accounts {
+			if account.Name != setup.AccountEvents {
+				continue
+			}
+			for _, subject := range []string{"_STAN.discover.event-service", "_STAN.discover.event-service.*", "_STAN.pub.*.habitat", "_STAN.close.*"} {
+				threshold, err := account.ServiceExportResponseThreshold(subject)
+				callouttest.Must(t, err)
+				if threshold != 30*time.Second {
+					t.Errorf("%s: %s: %v", name, subject, threshold)
+				}
+				checked++
+			}
+		}
+		if checked != 4 {
+			t.Errorf("%s: %d exports", name, checked)
+		}
+	}
+}
+
 // Each name has its certificate. A client that asks for no name, as one that connects to an
 // address does, gets the first.
 func TestEventGatewaySNI(t *testing.T) {

@@ -17,7 +17,7 @@ func (g *EventGateway) asksUsher() bool { return g.Services == ServicesByCallout
 // checkServices refuses what usher cannot decide about. A leaf node needs everything in its
 // account, so usher grants none to a service.
 func (g *EventGateway) checkServices() error {
-	const hint = "let the internal server decide about services"
+	const hint = "let the internal server decide about services: --services server"
 	switch {
 	case !g.asksUsher():
 		return nil

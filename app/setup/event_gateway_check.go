@@ -16,13 +16,13 @@ func (g *EventGateway) gateways() string {
 		Verify  bool     `json:"verify,omitempty"`
 	}
 	type entry struct {
-		Name      string  `json:"name"`
-		Address   string  `json:"address"`
-		CAFile    string  `json:"ca_file"`
-		CertFile  string  `json:"cert_file,omitempty"`
-		KeyFile   string  `json:"key_file,omitempty"`
-		AsksUsher bool    `json:"asks_usher"`
-		Clients   clients `json:"clients"`
+		Name      string   `json:"name"`
+		Address   string   `json:"address"`
+		CAFile    string   `json:"ca_file"`
+		CertFile  string   `json:"cert_file,omitempty"`
+		KeyFile   string   `json:"key_file,omitempty"`
+		AsksUsher bool     `json:"asks_usher"`
+		Clients   *clients `json:"clients,omitempty"`
 	}
 	file := func(name string) string {
 		if g.PKI == "" {
@@ -34,15 +34,18 @@ func (g *EventGateway) gateways() string {
 	external := entry{
 		Name: GatewayExternal, Address: reachable(g.Reach.External), CAFile: file(FileCA), AsksUsher: true,
 		CertFile: file(CertFile(GatewayInternal)), KeyFile: file(KeyFile(GatewayInternal)),
-		Clients: clients{Address: reachable(g.Listen), Names: g.Hosts, CAFile: g.publicCA()},
+		Clients: &clients{Address: reachable(g.Listen), Names: g.Hosts, CAFile: g.publicCA()},
 	}
 	internal := entry{
 		Name: GatewayInternal, Address: reachable(g.Reach.Internal), CAFile: file(FileCA), AsksUsher: g.asksUsher(),
 		CertFile: file(CertFile(GatewayExternal)), KeyFile: file(KeyFile(GatewayExternal)),
-		Clients: clients{Address: reachable(g.Internal), Names: []string{GatewayInternal}, CAFile: file(FileCA), Verify: true},
+		Clients: &clients{Address: reachable(g.Internal), Names: []string{GatewayInternal}, CAFile: file(FileCA), Verify: true},
 	}
-	if !onThisMachine(internal.Address) { // the key of the other gateway is on its machine
+	if g.ExternalOnly || !onThisMachine(internal.Address) { // the key of the other gateway is elsewhere
 		external.CertFile, external.KeyFile = "", ""
+	}
+	if g.ExternalOnly && !onThisMachine(internal.Address) { // nobody said where its clients connect
+		internal.Clients = nil
 	}
 	text, err := json.Marshal([]entry{external, internal})
 	if err != nil { // it has strings alone

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	natsserver "github.com/nats-io/nats-server/v2/server"
+
 	"usher/app/apptest/gatewaytest"
 	"usher/app/pki"
 	"usher/app/setup"
@@ -148,6 +150,20 @@ func TestGivenCertificates(t *testing.T) {
 			if _, err := os.Stat(dir); !os.IsNotExist(err) {
 				t.Errorf("%s: something was written", name)
 			}
+		}
+	}
+}
+
+// nats-server refuses the same URL twice, so a gateway that is reached by its own name has one.
+func TestGatewayReachedByItsName(t *testing.T) {
+	g := newEventGateway(filepath.Join(t.TempDir(), "gateway"))
+	g.Reach.Internal, g.Reach.External = "event-service:10147", "event-gateway:10148"
+	_, err := setup.WriteEventGateway(g)
+	callouttest.Must(t, err)
+	for _, name := range []string{setup.FileExternal, setup.FileInternal} {
+		o, err := natsserver.ProcessConfigFile(filepath.Join(g.Dir, name))
+		if err != nil || len(o.Gateway.Gateways[0].URLs) != 1 {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

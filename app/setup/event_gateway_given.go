@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"usher/internal/fault"
 	"usher/internal/ownedfile"
-	"usher/internal/secretfile"
 )
 
 // maxCertFile is the largest file with certificates or a key that is read, in bytes.
@@ -33,7 +34,7 @@ func (g *EventGateway) checkGiven() error {
 		if err = g.checkMissing(); err != nil {
 			return err
 		}
-		if roots, err = readPool(g.pkiFile(FileCA)); err != nil {
+		if roots, err = readPool("--pki", g.pkiFile(FileCA)); err != nil {
 			return err
 		}
 		for _, name := range g.gatewaysOfPKI() {
@@ -50,7 +51,7 @@ func (g *EventGateway) checkGiven() error {
 	}
 	if g.PublicCA != "" {
 		var err error
-		if roots, err = readPool(g.PublicCA); err != nil {
+		if roots, err = readPool("--ca", g.PublicCA); err != nil {
 			return err
 		}
 	} else if len(g.Public) > 0 {
@@ -160,11 +161,15 @@ func covers(leaves []*x509.Certificate, host string) bool {
 // certificate is valid now, and that roots (nil: those of this machine) lead to it for each
 // use.
 func (g *EventGateway) readPair(files CertFiles, roots *x509.CertPool, uses ...x509.ExtKeyUsage) (*x509.Certificate, error) {
-	cert, err := readCertFile(files.Cert, ownedfile.Rule{})
+	certOption, keyOption := "--pki", "--pki"
+	if len(g.Public) > 0 && slices.Contains(g.publicFiles(), files) {
+		certOption, keyOption = "--cert", "--key"
+	}
+	cert, err := readCertFile(certOption, files.Cert, ownedfile.Rule{})
 	if err != nil {
 		return nil, err
 	}
-	key, err := readCertFile(files.Key, ownedfile.Rule{Secret: true})
+	key, err := readCertFile(keyOption, files.Key, ownedfile.Rule{Secret: true})
 	if err != nil {
 		return nil, err
 	}
@@ -204,8 +209,8 @@ func hintChain(ofMachine bool, use x509.ExtKeyUsage) string {
 	return hint
 }
 
-func readPool(path string) (*x509.CertPool, error) {
-	text, err := readCertFile(path, ownedfile.Rule{})
+func readPool(option, path string) (*x509.CertPool, error) {
+	text, err := readCertFile(option, path, ownedfile.Rule{})
 	if err != nil {
 		return nil, err
 	}
@@ -216,11 +221,17 @@ func readPool(path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-func readCertFile(path string, r ownedfile.Rule) ([]byte, error) {
+// readCertFile reads the file that an option names.
+func readCertFile(option, path string, r ownedfile.Rule) ([]byte, error) {
 	r.Max = maxCertFile
-	text, _, err := ownedfile.Read(absolute(path), r)
-	if err != nil {
-		return nil, fault.InConfig(secretfile.HidePath(err))
+	path = absolute(path)
+	text, _, err := ownedfile.Read(path, r)
+	var at *os.PathError
+	switch {
+	case errors.As(err, &at):
+		return nil, certFault("give the path of a PEM file that usher can read; a relative one starts at the working directory", "%s %s: %w", option, path, at.Err)
+	case err != nil:
+		return nil, fault.InConfig(err)
 	}
 	return text, nil
 }

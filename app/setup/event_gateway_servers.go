@@ -53,12 +53,18 @@ const eventGatewayNotes = `#
 # you move this folder to DIR, run "usher init --moved DIR".
 `
 
+// eventSubjects are the subjects that ingest clients may publish events to. What is exported
+// is not wider: who gives one below them as the subject for an answer of the streaming
+// server would get the answer there.
+const eventSubjects = "habitat.event.*"
+
 func (g *EventGateway) execute(name string, values map[string]any) []byte {
 	values["Ingest"], values["Events"], values["System"] = AccountIngest, AccountEvents, AccountSystem
 	values["Streaming"] = streamingSubjects()
 	t := template.Must(eventGatewayTemplate.Clone()).Funcs(template.FuncMap{
 		"file": func(name string) string { return quotePath(g.pkiFile(name)) },
-		"port": func(address string) string { return address[strings.LastIndex(address, ":")+1:] },
+		// nats-server refuses the same URL twice.
+		"named": func(name, address string) string { return name + address[strings.LastIndex(address, ":"):] },
 	})
 	var b bytes.Buffer
 	// The templates are constants and execute with any values.
@@ -89,7 +95,7 @@ func quotePath(path string) string {
 
 //nolint:gochecknoglobals // a parsed constant
 var eventGatewayTemplate = template.Must(template.New("").Funcs(template.FuncMap{
-	"file": func(string) string { return "" }, "port": func(string) string { return "" }, // set by execute
+	"file": func(string) string { return "" }, "named": func(_, _ string) string { return "" }, // set by execute
 	"list": func(subjects []string) string { return `"` + strings.Join(subjects, `", "`) + `"` },
 	"cert": CertFile, "key": KeyFile, "ca": func() string { return FileCA }, "path": quotePath,
 }).Parse(`
@@ -100,6 +106,9 @@ var eventGatewayTemplate = template.Must(template.New("").Funcs(template.FuncMap
 # own two users have a password. There is no HTTP monitoring: "usher check" asks over NATS.
 ` + eventGatewayNotes + `server_name: {{.Name}}
 listen: "{{.Listen}}"
+
+# Of a connection. A supervisor has none, and a client of NATS Streaming five.
+max_subscriptions: 100
 
 # What supervisors see. nats-server chooses the certificate by the name that a client asks
 # for (SNI), and the first one for a client that asks for none.
@@ -188,21 +197,22 @@ system_account: {{.System}}
 {{- define "accounts"}}
   # For supervisors, who publish events. It has the same name on both servers.
   {{.Ingest}} {
-    exports: [ { stream: "` + ingestSubjects + `", accounts: [ {{.Events}} ] } ]
+    exports: [ { stream: "` + eventSubjects + `", accounts: [ {{.Events}} ] } ]
     imports: [
 {{- range .Streaming}}
       { service: { account: {{$.Events}}, subject: "{{.}}" } }
 {{- end}}
     ]
   }
-  # For services: the streaming server, and those that read events.
+  # For services: the streaming server, and those that read events. nats-server remembers a
+  # request that is not answered for the threshold, by default two minutes.
   {{.Events}} {
     exports: [
 {{- range .Streaming}}
-      { service: "{{.}}", accounts: [ {{$.Ingest}} ] }
+      { service: "{{.}}", accounts: [ {{$.Ingest}} ], response_threshold: "30s" }
 {{- end}}
     ]
-    imports: [ { stream: { account: {{.Ingest}}, subject: "` + ingestSubjects + `" } } ]
+    imports: [ { stream: { account: {{.Ingest}}, subject: "` + eventSubjects + `" } } ]
 {{- if .Services}}
     users: [
 {{- range .Services}}
@@ -228,8 +238,10 @@ system_account: {{.System}}
 {{- define "gateway"}}
 # The two servers are joined here. Each accepts only a certificate of the CA with the other's
 # name. The certificates must not hold for an address: nats-server would accept that, too.
+{{- if ne .OtherGateway (named .Other .OtherGateway)}}
 # The second URL is never dialed where its name has no address: it is the name that the
 # certificate behind the first one must have.
+{{- end}}
 gateway {
   name: {{.Name}}
   listen: "{{.Gateway}}"
@@ -243,7 +255,7 @@ gateway {
     verify_cert_and_check_known_urls: true
   }
   gateways: [
-    { name: {{.Other}}, urls: [ "nats://{{.OtherGateway}}", "nats://{{.Other}}:{{port .OtherGateway}}" ] }
+    { name: {{.Other}}, urls: [ "nats://{{.OtherGateway}}"{{if ne .OtherGateway (named .Other .OtherGateway)}}, "nats://{{named .Other .OtherGateway}}"{{end}} ] }
   ]
 }
 {{end}}

@@ -154,7 +154,7 @@ system_account: {{.System}}
 leafnodes {
   reconnect: 1
   remotes: [ {
-    urls: [ "tls://{{.Hub}}", "tls://{{.HubName}}:{{port .Hub}}" ], no_randomize: true
+    urls: [ "tls://{{.Hub}}", "tls://{{named .HubName .Hub}}" ], no_randomize: true
     account: {{.Events}}
     tls { cert_file: {{file (cert .Name)}}, key_file: {{file (key .Name)}}, ca_file: {{file ca}} }
   } ]

@@ -21,6 +21,8 @@ var (
 	// ErrNoPaths: nats-server.conf has none of the paths that Write puts there, or has them
 	// in a form that Relocate does not change.
 	ErrNoPaths = errors.New("has no store_dir or resolver dir that usher init wrote")
+	// ErrNoConfig: the folder has no configuration that Write or WriteEventGateway makes.
+	ErrNoConfig = errors.New("has no configuration of nats-server that usher init wrote")
 	// ErrTwoFolders: a file of an event gateway has paths in two folders, and either could
 	// be the one that was moved.
 	ErrTwoFolders = errors.New("has paths in several folders with a folder " + DirPKI)
@@ -65,9 +67,13 @@ func Relocate(dir string) ([]Relocation, error) {
 	if err := ownedfile.CheckOwnFolder(dir, "."); err != nil {
 		return nil, fmt.Errorf("relocate: %w", err)
 	}
+	names := configsIn(dir)
+	if len(names) == 0 {
+		return nil, fmt.Errorf("%s: %w", dir, ErrNoConfig)
+	}
 	var edits []edit
 	var changed []Relocation
-	for _, name := range configsIn(dir) {
+	for _, name := range names {
 		m := mover{dir: dir, certificates: name != FileServerConfig, store: name == FileServerConfig || name == FileStore}
 		e, err := m.edit(filepath.Join(dir, name))
 		if err != nil {
@@ -88,14 +94,10 @@ func Relocate(dir string) ([]Relocation, error) {
 // configsIn returns the configurations of nats-server in a folder. Of those of an event
 // gateway, a machine can have some.
 func configsIn(dir string) []string {
-	names := slices.DeleteFunc([]string{FileExternal, FileInternal, FileStore}, func(name string) bool {
+	return slices.DeleteFunc([]string{FileExternal, FileInternal, FileStore, FileServerConfig}, func(name string) bool {
 		_, err := os.Lstat(filepath.Join(dir, name))
 		return errors.Is(err, fs.ErrNotExist)
 	})
-	if _, err := os.Lstat(filepath.Join(dir, FileServerConfig)); err == nil || len(names) == 0 {
-		names = append(names, FileServerConfig)
-	}
-	return names
 }
 
 // edit is a file with its new text.

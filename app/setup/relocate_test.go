@@ -164,7 +164,7 @@ func TestRelocateEdited(t *testing.T) {
 			t.Errorf("%s:\n%s", name, got)
 		}
 	}
-	if _, err := setup.Relocate(t.TempDir()); !errors.Is(err, os.ErrNotExist) {
+	if _, err := setup.Relocate(t.TempDir()); !errors.Is(err, setup.ErrNoConfig) {
 		t.Errorf("no nats-server.conf: %v", err)
 	}
 }

@@ -98,8 +98,11 @@ func hole(t *testing.T, url string, change func(*stanbridge.Config)) (*stanbridg
 	b, err := stanbridge.Start(cfg)
 	callouttest.Must(t, err)
 	stopAtEnd(t, b)
-	callouttest.Eventually(t, "the bridge is connected", func() bool { return b.Status().Connected })
-	connect(t, nc, "somebody") // it has subscribed
+	// An answer comes after its subscriptions, on the same connection.
+	callouttest.Eventually(t, "the bridge has subscribed", func() bool {
+		_, err := nc.Request("_STAN.discover.event-service", nil, time.Second)
+		return err == nil
+	})
 	return b, nc
 }
 

@@ -18,6 +18,7 @@ func runServer(args []string) error {
 	c.flags(fs)
 	cluster := fs.String("cluster", "event-service", "streaming cluster id")
 	heartbeat := fs.Duration("heartbeat", 30*time.Second, "interval of heartbeats to each client")
+	channels := fs.Int("channels", 0, "number of channels that it may have; default: that of the server")
 	store := fs.String("store", "", "folder to keep channels and clients in; default: in memory")
 	if err := parse(fs, args); err != nil {
 		return err
@@ -40,6 +41,9 @@ func runServer(args []string) error {
 	opts.StoreType = stores.TypeMemory
 	if *store != "" {
 		opts.StoreType, opts.FilestoreDir = stores.TypeFile, *store
+	}
+	if *channels > 0 {
+		opts.MaxChannels = *channels
 	}
 	opts.ClientHBInterval = *heartbeat
 	srv, err := server.RunServerWithOpts(opts, nil)

@@ -129,6 +129,11 @@ func externalOnly(c *cli.Context) error {
 			return cmdutil.UsageError("it is "+what, "--external-only needs --%s", name)
 		}
 	}
+	reach := c.String("reach")
+	if host, _, err := net.SplitHostPort(reach); err == nil && setup.IsHostName(host) && net.ParseIP(host) == nil && host != setup.GatewayInternal {
+		return cmdutil.UsageError("give its address, such as --reach 10.0.0.2:10147",
+			"--reach %s: nats-server verifies the name that it dials, and the certificate there holds for %s", reach, setup.GatewayInternal)
+	}
 	return nil
 }
 
@@ -164,11 +169,12 @@ func checkReach(option, gateway, listen, reach string) error {
 	if reach == "" {
 		return nil
 	}
+	hint := "such as --" + option + " 10.0.0.2:10147"
 	if err := cmdutil.CheckAdvertisedAddress(option, reach, "the other server needs to know it"); err != nil {
-		return err
+		return cmdutil.UsageError(hint, "%w", err)
 	}
 	if host, _, _ := net.SplitHostPort(reach); allAddresses(reach) || net.ParseIP(host) == nil && !setup.IsHostName(host) {
-		return cmdutil.UsageError("such as --"+option+" 10.0.0.2:10147", "--%s %s is no address of a machine", option, reach)
+		return cmdutil.UsageError(hint, "--%s %s is no address of a machine", option, reach)
 	}
 	return nil
 }

@@ -147,6 +147,8 @@ func setupError(err error) error {
 	switch {
 	case errors.Is(err, setup.ErrExists):
 		f.Hint = "nothing was written; choose another directory, or move these files away"
+	case errors.Is(err, setup.ErrNoConfig):
+		f.Hint = "give the folder at its new place: it has nats-server.conf, or external.conf, internal.conf or store.conf"
 	case errors.Is(err, setup.ErrLeftBehind):
 		f.Hint = "nothing was changed; stop nats-server, move the rest, too, and run the command again"
 	case errors.Is(err, setup.ErrTwoStores):

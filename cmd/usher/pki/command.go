@@ -60,6 +60,10 @@ func caCommand() *cli.Command {
 			}
 			dir := apppki.Dir(c.Args().First())
 			if _, err := dir.Create(c.String("cn"), lifetime, time.Now()); err != nil {
+				if errors.Is(err, apppki.ErrExists) {
+					const hint = "nothing was written; to replace a CA, make a new one in another folder, let every ca_file hold both, and issue the certificates anew"
+					return &fault.Error{Kind: fault.Config, Err: err, Hint: hint}
+				}
 				return explained(dir, err)
 			}
 			if err := printFiles(c, dir.CAFile(), dir.CAKeyFile()); err != nil {
