@@ -31,5 +31,6 @@ func StanBridge(cfg *config.Config, log *slog.Logger, now func() time.Time) (*st
 		},
 		MaxPayload: c.MaxPayload, MaxPending: c.MaxPending, MaxPendingBytes: c.MaxPendingBytes, AckWait: c.AckWait,
 		Log: log, Now: now, Observe: func(time.Duration) {},
+		Failed: natsconn.LogBridgeErrors(cfg, log, now),
 	}, nil
 }

@@ -1,14 +1,10 @@
 package natsconn
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
-	"sync"
-	"time"
 
 	"usher/internal/secretfile"
 
@@ -72,24 +68,35 @@ func ServiceOptions(cfg *config.Config) ([]nats.Option, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &cfg.NATS
-	return withCredentials(opts, "nats", login{n.User, n.PasswordFile, n.NKeyFile, n.CredsFile}, cfg.Keyring.AllowGroupReadable)
+	return withCredentials(opts, "nats", serviceLogin(cfg), cfg.Keyring.AllowGroupReadable)
 }
 
 // BridgeOptions returns the options of the connection of stan_bridge.
 func BridgeOptions(cfg *config.Config) ([]nats.Option, error) {
-	c := &cfg.StanBridge
-	opts, err := tlsOptions("stan_bridge.tls", &config.TLS{
-		CAFile: c.TLS.CAFile, CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, ServerName: c.TLS.ServerName,
-	})
+	opts, err := tlsOptions("stan_bridge.tls", bridgeTLS(cfg))
 	if err != nil {
 		return nil, err
 	}
-	return withCredentials(opts, "stan_bridge", login{c.User, c.PasswordFile, c.NKeyFile, c.CredsFile}, cfg.Keyring.AllowGroupReadable)
+	return withCredentials(opts, "stan_bridge", bridgeLogin(cfg), cfg.Keyring.AllowGroupReadable)
+}
+
+func bridgeTLS(cfg *config.Config) *config.TLS {
+	c := &cfg.StanBridge.TLS
+	return &config.TLS{CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile, ServerName: c.ServerName}
 }
 
 // login has the keys of a section that say who connects.
 type login struct{ user, passwordFile, nkeyFile, credsFile string }
+
+func serviceLogin(cfg *config.Config) login {
+	n := &cfg.NATS
+	return login{n.User, n.PasswordFile, n.NKeyFile, n.CredsFile}
+}
+
+func bridgeLogin(cfg *config.Config) login {
+	c := &cfg.StanBridge
+	return login{c.User, c.PasswordFile, c.NKeyFile, c.CredsFile}
+}
 
 // withCredentials adds the credentials of the section at a path of the configuration. group:
 // the group may read their files.
@@ -117,51 +124,6 @@ func withCredentials(opts []nats.Option, at string, l login, group bool) ([]nats
 		opts = append(opts, nats.UserCredentials(l.credsFile))
 	}
 	return opts, nil
-}
-
-// logAgain is the interval at which the same cause is logged again. Connections retry for
-// ever, several times a second.
-const logAgain = time.Minute
-
-// LogConnectErrors returns an option that logs why connections of the service fail.
-func LogConnectErrors(cfg *config.Config, log *slog.Logger, now func() time.Time) nats.Option {
-	var mu sync.Mutex
-	var last string
-	var at time.Time
-	return nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if err.Error() == last && now().Sub(at) < logAgain {
-			return
-		}
-		last, at = err.Error(), now()
-		log.LogAttrs(context.Background(), slog.LevelError, "cannot connect to NATS; retrying",
-			slog.String("error", last), slog.String("urls", URLs(cfg)), slog.String("user", serviceUser(cfg)), slog.String("hint", connectHint(err, &cfg.NATS.TLS, now())))
-	})
-}
-
-// serviceUser describes the service user without its secret: its name, or the key of the
-// configuration that names its credentials.
-func serviceUser(cfg *config.Config) string {
-	switch n := &cfg.NATS; {
-	case n.NKeyFile != "":
-		return "nats.nkey_file"
-	case n.CredsFile != "":
-		return "nats.creds_file"
-	default:
-		return n.User
-	}
-}
-
-// connectHint says what to do about a connection that failed.
-func connectHint(err error, c *config.TLS, now time.Time) string {
-	if hint := TLSHint(err, c, now); hint != "" {
-		return hint
-	}
-	if errors.Is(err, nats.ErrAuthorization) || AuthTimedOut(err) {
-		return "the service user must be one of the server's auth_users, with this credential; usher check tells which part does not match"
-	}
-	return "is nats-server running at nats.urls? usher check tries each server"
 }
 
 // URLs returns nats.urls as nats.go takes them: separated by commas.

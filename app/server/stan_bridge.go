@@ -66,6 +66,8 @@ func (b *bridge) detail() string {
 	}
 	s := b.running.Load().Status()
 	switch {
+	case !s.Connected && s.Unreachable != nil:
+		return fmt.Sprintf("STAN bridge: not connected: %s\n", secret.RedactDetected(s.Unreachable.Error()))
 	case !s.Connected:
 		return "STAN bridge: not connected\n"
 	case s.Stream != nil:

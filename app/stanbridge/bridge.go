@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -32,6 +33,7 @@ type Config struct {
 	Log     *slog.Logger
 	Now     func() time.Time
 	Observe func(time.Duration) // is called with the time that JetStream took for a message
+	Failed  func(error)         // is called with why attempts to connect fail, often with the same cause
 }
 
 // Bridge is a running bridge.
@@ -46,9 +48,12 @@ type Bridge struct {
 	clients  *clients
 	counts   counts
 	stream   streamState
-	errors   rate.Sometimes // the log of errors of the connection
-	stop     context.CancelFunc
-	ended    sync.WaitGroup
+	// unreachable is why the last attempt to connect has failed. It says nothing while the
+	// bridge is connected.
+	unreachable atomic.Pointer[error]
+	errors      rate.Sometimes // the log of errors of the connection
+	stop        context.CancelFunc
+	ended       sync.WaitGroup
 }
 
 // queue is the queue group of all bridges of a cluster.
@@ -72,13 +77,20 @@ func Start(cfg *Config) (*Bridge, error) {
 		default:
 		}
 	}
+	connected := func(*nats.Conn) {
+		b.unreachable.Store(nil)
+		wake()
+	}
 	opts := append([]nats.Option{
 		nats.Name("usher STAN bridge"), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(), // nats.go would give up for ever
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { b.failed(err) }),
 		// What cannot be sent now is not sent later: nobody waits for it then.
 		nats.ReconnectBufSize(-1),
-		nats.ConnectHandler(func(*nats.Conn) { wake() }), nats.ReconnectHandler(func(*nats.Conn) { wake() }),
+		nats.ConnectHandler(connected), nats.ReconnectHandler(connected),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			b.stream.set(errNotConnected)
+			wake()
 			if err != nil {
 				b.cfg.Log.Warn("STAN bridge: the connection is lost; reconnecting", slog.String("error", err.Error()))
 			}
@@ -131,6 +143,12 @@ func (b *Bridge) serve() error {
 		return err
 	}
 	return b.publish.SetPendingLimits(b.cfg.MaxPending, b.cfg.MaxPendingBytes)
+}
+
+// failed notes why an attempt to connect has failed.
+func (b *Bridge) failed(err error) {
+	b.unreachable.Store(&err)
+	b.cfg.Failed(err)
 }
 
 // onError logs an error of the connection, not more than one a minute. Those of permissions

@@ -24,9 +24,15 @@ import (
 // server starts a nats-server with JetStream and without accounts, and returns its URL.
 func server(t *testing.T) string {
 	t.Helper()
+	return serverWith(t, "")
+}
+
+// serverWith is server with more configuration.
+func serverWith(t *testing.T, more string) string {
+	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "nats-server.conf")
-	text := fmt.Sprintf("listen: \"127.0.0.1:%d\"\njetstream { store_dir: %s }\nmax_payload: 2MB\n", callouttest.FreePort(t), strconv.Quote(filepath.ToSlash(dir)))
+	text := fmt.Sprintf("listen: \"127.0.0.1:%d\"\njetstream { store_dir: %s }\nmax_payload: 2MB\n"+more, callouttest.FreePort(t), strconv.Quote(filepath.ToSlash(dir)))
 	callouttest.Must(t, os.WriteFile(file, []byte(text), 0o600))
 	srv, err := devserver.Start(devserver.Config{ConfigFile: file, LogFile: filepath.Join(dir, "log")})
 	callouttest.Must(t, err)
@@ -43,7 +49,7 @@ func config(url string) *stanbridge.Config {
 			Name: "HABITAT", Managed: true, MaxAge: time.Hour, MaxBytes: -1, Replicas: 1, Durables: []string{"habitat"},
 		},
 		MaxPayload: 1 << 20, MaxPending: 65536, MaxPendingBytes: 64 << 20, AckWait: 20 * time.Second,
-		Log: slog.New(slog.DiscardHandler), Now: time.Now, Observe: func(time.Duration) {},
+		Log: slog.New(slog.DiscardHandler), Now: time.Now, Observe: func(time.Duration) {}, Failed: func(error) {},
 	}
 }
 

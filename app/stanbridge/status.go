@@ -36,6 +36,7 @@ func Reasons() []Reason {
 // Status is the state of a Bridge.
 type Status struct {
 	Connected    bool
+	Unreachable  error // why the last attempt to connect has failed; nil if connected
 	Stream       error // nil: the stream is there
 	Clients      int   // distinct ones that were heard of in the last five minutes
 	Connects     uint64
@@ -57,6 +58,9 @@ func (b *Bridge) Status() Status {
 		Connected: b.nc.IsConnected(), Stream: b.stream.get(), Clients: b.clients.count(b.cfg.Now()),
 		Connects: b.counts.connects.Load(), Received: b.counts.received.Load(), Acked: b.counts.acked.Load(),
 		Unanswered: b.counts.unanswered.Load(), Refused: map[Reason]uint64{}, Pending: waits.messages, PendingBytes: waits.bytes,
+	}
+	if err := b.unreachable.Load(); err != nil && !s.Connected {
+		s.Unreachable = *err
 	}
 	b.counts.mu.Lock()
 	for _, r := range Reasons() {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/time/rate"
 )
 
 // Stream says where messages are stored.
@@ -52,15 +53,16 @@ func (s *streamState) set(err error) (changed bool) {
 }
 
 const (
-	retryStream = 2 * time.Second  // while the stream is not there
-	lookStream  = 30 * time.Second // while it is
+	retryStream = 2 * time.Second // while the stream is not there
+	lookStream  = 5 * time.Second // while it is
 	askLimit    = 5 * time.Second
+	logRefusals = 30 * time.Second
 )
 
 // watch creates the stream where it may, looks at it from time to time, and logs what was
 // refused since.
 func (b *Bridge) watch(ctx context.Context, changed <-chan struct{}) {
-	logged := map[Reason]uint64{}
+	logged, refusals := map[Reason]uint64{}, rate.Sometimes{Interval: logRefusals}
 	for {
 		next := lookStream
 		if b.nc.IsConnected() {
@@ -74,8 +76,11 @@ func (b *Bridge) watch(ctx context.Context, changed <-chan struct{}) {
 			if err != nil {
 				next = retryStream
 			}
+		} else {
+			next = retryStream
+			b.lookWhyNot()
 		}
-		b.logRefused(logged)
+		refusals.Do(func() { b.logRefused(logged) })
 		timer := time.NewTimer(next)
 		select {
 		case <-ctx.Done():
@@ -85,6 +90,15 @@ func (b *Bridge) watch(ctx context.Context, changed <-chan struct{}) {
 		case <-timer.C:
 		}
 		timer.Stop()
+	}
+}
+
+// lookWhyNot notes why the bridge is not connected. nats.go tells its handler about the
+// first attempt, and about a server that cannot be reached, but not about a handshake or a
+// login that fails later.
+func (b *Bridge) lookWhyNot() {
+	if err := b.nc.LastError(); err != nil && !b.nc.IsConnected() {
+		b.failed(err)
 	}
 }
 
