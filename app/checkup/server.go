@@ -39,7 +39,8 @@ type serverCheck struct {
 	now      func() time.Time
 
 	set         *serverSet
-	announcedBy string // the server that announces this one; empty: the configuration
+	announcedBy string          // the server that announces this one; empty: the configuration
+	gateway     *config.Gateway // as in address
 	largest     answerSize
 }
 
@@ -106,6 +107,9 @@ func (s *serverCheck) cannotConnect(err error) {
 			"the server refuses the service user: %v", err)
 	case errors.Is(err, nats.ErrNoServers), natsconn.TimedOut(err):
 		s.Fail(fault.Runtime, "connect", s.url, "is nats-server running at this address?", "%v", err)
+	case s.gateway != nil:
+		s.Fail(fault.Config, "connect", s.url, s.authUserHint()+"; gateways[].clients must have the name and the CA of its certificate, and cert_file one that it accepts",
+			"the server answers, but the connection fails: %v", err)
 	case natsconn.TLSHint(err, &s.cfg.NATS.TLS, s.now()) != "":
 		s.Fail(fault.Config, "connect", s.url, natsconn.TLSHint(err, &s.cfg.NATS.TLS, s.now()), "the server answers, but the connection fails: %v", err)
 	default:

@@ -28,8 +28,10 @@ import (
 // address is where a server listens for clients.
 type address struct {
 	url         string
-	announcedBy string // a server; empty: the configuration
-	tls         string // for an IP address: the host name that the certificate must have; empty: the address itself
+	announcedBy string          // a server; empty: the configuration
+	tls         string          // for an IP address: the host name that the certificate must have; empty: the address itself
+	server      string          // ID, if the system account shows the address
+	gateway     *config.Gateway // whose clients need other TLS than nats.tls; nil: they do not
 }
 
 // serverSet has all known servers: those of nats.urls, those that they announce, and those
@@ -70,13 +72,19 @@ func checkServers(ctx context.Context, f *finding.List, path string, cfg *config
 		all.pending = all.pending[1:]
 		own := *cfg
 		own.NATS.TLS.ServerName = cmp.Or(cfg.NATS.TLS.ServerName, a.tls)
-		opts, err := natsconn.ServiceOptions(&own)
-		if err != nil {
+		opts, err := a.options(&own)
+		switch {
+		case err != nil && a.gateway != nil:
+			f.Warn("connect", a.url, "name a certificate that it accepts in gateways[].cert_file, or run usher check on a machine with it",
+				"%v: the issuer, xkey and timeout of server %s are not checked", err, a.announcedBy)
+			all.refused[a.server] = true
+			continue
+		case err != nil:
 			return // reported by checkFiles
 		}
 		s := serverCheck{
 			List: f, path: path, cfg: &own, keys: keys, operator: o, url: a.url, now: time.Now,
-			set: all, announcedBy: a.announcedBy, largest: largest,
+			set: all, announcedBy: a.announcedBy, gateway: a.gateway, largest: largest,
 		}
 		s.run(ctx, opts)
 	}
@@ -92,20 +100,33 @@ func checkServers(ctx context.Context, f *finding.List, path string, cfg *config
 	gateway.CheckPorts(ctx, f, cfg, joined, time.Now())
 }
 
+// options returns the options of the service user at an address. It changes cfg to the TLS
+// that they have.
+func (a *address) options(cfg *config.Config) ([]nats.Option, error) {
+	if a.gateway != nil {
+		secure, err := gateway.ClientTLS(a.gateway, &cfg.NATS.TLS)
+		if err != nil {
+			return nil, err
+		}
+		cfg.NATS.TLS = *secure
+	}
+	return natsconn.ServiceOptions(cfg)
+}
+
 // add adds an address that a server announces, unless it is in the set.
-func (set *serverSet) add(cfg *config.Config, url, announcedBy, tls string) {
-	host := deployment.Host(url)
+func (set *serverSet) add(cfg *config.Config, a address) {
+	host := deployment.Host(a.url)
 	if set.seen[host] {
 		return
 	}
 	set.seen[host] = true
-	if !strings.Contains(url, "://") {
-		url = schemeOf(cfg) + "://" + url
+	if !strings.Contains(a.url, "://") {
+		a.url = schemeOf(cfg) + "://" + a.url
 	}
 	if name, _, err := net.SplitHostPort(host); err != nil || net.ParseIP(name) == nil {
-		tls = ""
+		a.tls = ""
 	}
-	set.pending = append(set.pending, address{url: url, announcedBy: announcedBy, tls: tls})
+	set.pending = append(set.pending, a)
 }
 
 // schemeOf returns the scheme of nats.urls.
@@ -121,16 +142,28 @@ func (set *serverSet) addFromSystem(cfg *config.Config) {
 	if set.view == nil || scheme != "nats" && scheme != "tls" {
 		return // the system account shows addresses for NATS, not for WebSocket
 	}
+	near := map[string]bool{} // the gateways of the servers that nats.tls is for
+	for _, s := range set.view.servers {
+		if v := set.view.varz[s.ID]; v != nil && set.reached[s.ID] != "" {
+			near[v.Gateway.Name] = true
+		}
+	}
 	for _, s := range set.view.servers {
 		v := set.view.varz[s.ID]
 		if v == nil || set.reached[s.ID] != "" || set.refused[s.ID] || gateway.DecidesItself(cfg, v.Gateway.Name) {
 			continue
 		}
-		for _, url := range v.ConnectURLs {
-			set.add(cfg, url, s.Name, "")
+		a := address{announcedBy: s.Name, server: s.ID}
+		if g := gateway.Entry(cfg, v.Gateway.Name); g != nil && g.Clients.Address != "" && !near[g.Name] {
+			a.gateway, a.url = g, g.Clients.Address
+			set.add(cfg, a)
+		}
+		for _, a.url = range v.ConnectURLs {
+			set.add(cfg, a)
 		}
 		if ip := net.ParseIP(v.Host); v.Host != "" && v.Port > 0 && (ip == nil || !ip.IsUnspecified()) {
-			set.add(cfg, net.JoinHostPort(v.Host, strconv.Itoa(v.Port)), s.Name, "")
+			a.url = net.JoinHostPort(v.Host, strconv.Itoa(v.Port))
+			set.add(cfg, a)
 		}
 	}
 }
@@ -198,6 +231,6 @@ func (s *serverCheck) discover(opts []nats.Option, server string, tls bool) {
 		name = host
 	}
 	for _, url := range nc.DiscoveredServers() {
-		s.set.add(s.cfg, url, server, name)
+		s.set.add(s.cfg, address{url: url, announcedBy: server, tls: name, gateway: s.gateway})
 	}
 }

@@ -51,6 +51,7 @@ func constraints() []schema.Constraint {
 		onlyInMode(ModeConfig, "nats.system_nkey_file"),
 		operatorModeOnly("nats.sentinel_creds_file"),
 		operatorModeOnly("accounts.scopes"),
+		ingestByTemplate(),
 		operatorModeOnly("operator.dir"),
 		operatorModeOnly("operator.signing_key_file"),
 		operatorModeOnly("operator.signing_command"),

@@ -1,15 +1,20 @@
 package eventgateway_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"usher/app/apptest"
 	"usher/app/apptest/gatewaytest"
 	"usher/app/apptest/habitattest"
+	"usher/app/checkup"
+	"usher/app/checkup/finding"
+	"usher/app/config"
 	"usher/app/setup"
 	"usher/callout/callouttest"
 )
@@ -37,7 +42,7 @@ func TestFromAutomate(t *testing.T) {
 	old := newSite(t, nil) // for its certificates and addresses
 	s := &site{streaming: old.streaming, Gateway: gatewaytest.New(t, func(o *setup.EventGateway) {
 		o.ExternalOnly, o.PKI, o.Hosts = true, old.Path(setup.DirPKI), nil
-		o.Reach.Internal = old.Gateways[1]
+		o.Internal, o.Reach.Internal = old.Internal, old.Gateways[1]
 	})}
 	ca, cert, key := old.Path(setup.FileCA), old.Path(setup.CertFile(setup.GatewayInternal)), old.Path(setup.KeyFile(setup.GatewayInternal))
 	old.Write(t, "automate.conf", fmt.Sprintf(automateInternal, old.Internal, cert, key, ca, old.Gateways[1], cert, key, ca, s.Gateways[0]))
@@ -48,6 +53,7 @@ func TestFromAutomate(t *testing.T) {
 	external := s.Server(t, setup.FileExternal)
 	s.Usher(t)
 	callouttest.Eventually(t, "the servers are joined", func() bool { return external.Gateways() == 1 })
+	checkFromAutomate(t, s)
 	service := old.Service(t, setup.ServiceApplications)
 	events, err := service.QueueSubscribeSync("habitat.event.>", "automate")
 	callouttest.Must(t, err)
@@ -78,5 +84,27 @@ func TestFromAutomate(t *testing.T) {
 		if r.OK || len(r.PermissionErrors) == 0 || !strings.Contains(r.PermissionErrors[0], refused) {
 			t.Errorf("%s: %+v", op, r)
 		}
+	}
+}
+
+// checkFromAutomate: usher check has no errors, and does not tell to start a server that
+// runs. The older nats-server has another system account.
+func checkFromAutomate(t *testing.T, s *site) {
+	t.Helper()
+	cfg, err := config.Load(s.Config())
+	callouttest.Must(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var f finding.List
+	checkup.Check(ctx, &f, s.Config(), cfg, false, []string{s.Path(setup.FileExternal)})
+	runs := false
+	for _, x := range f {
+		if x.Severity == finding.Error {
+			t.Errorf("%+v", x)
+		}
+		runs = runs || strings.HasPrefix(x.Detail, "it is joined, but no server of it answers to the system user")
+	}
+	if !runs {
+		t.Errorf("%+v", f)
 	}
 }

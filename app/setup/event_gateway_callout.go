@@ -67,6 +67,8 @@ const servicesTemplates = `
   # nats-server sends its authorization requests in this account. They reach usher over the
   # gateway, because it is connected to the external server.
   {{.Callout}} { users: [ { user: {{.User}}, password: "{{.Hash}}" } ] }
+  # As on the external server: usher answers both alike.
+  {{.Health}} {}
 {{- end}}
 
 {{- define "callout"}}

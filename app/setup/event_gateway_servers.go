@@ -38,6 +38,7 @@ func (g *EventGateway) internalConfig(issuer, xkey, hash string) []byte {
 	}
 	return g.execute("internal", map[string]any{
 		"AsksUsher": g.asksUsher(), "Issuer": issuer, "XKey": xkey, "Hash": hash, "User": ServiceUser, "Callout": AccountCallout,
+		"Health":   AccountHealth,
 		"Services": services, "Leaf": leaf, "Store": ServiceStore,
 		"Name":    GatewayInternal,
 		"Listen":  g.Internal,

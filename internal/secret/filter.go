@@ -78,6 +78,12 @@ func printable(r rune) rune {
 	return r
 }
 
+// Line returns a text as one line that a terminal shows as it is: "; " stands for a line
+// break, and U+FFFD for other characters that would move, hide or end the text around them.
+func Line(text string) string {
+	return strings.Map(printable, strings.ReplaceAll(strings.ReplaceAll(text, "\t", " "), "\n", "; "))
+}
+
 // hide replaces what text shares with a presented credential.
 func (f Filter) hide(text string) string {
 	for _, p := range f.presented {

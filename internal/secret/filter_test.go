@@ -13,6 +13,19 @@ const (
 	own    = "correct horse/battery"
 )
 
+func TestLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                            "",
+		"one line":                    "one line",
+		"two\nlines":                  "two; lines",
+		"a\tb\rc\x1b[2J\u202ed\u2028": "a b\ufffdc\ufffd[2J\ufffdd\ufffd",
+	} {
+		if got := secret.Line(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestFilter(t *testing.T) {
 	f := secret.NewFilter("", own)
 	long := strings.Repeat("n ", 300)

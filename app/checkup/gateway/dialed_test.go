@@ -39,3 +39,29 @@ func TestDialedByHostName(t *testing.T) {
 		})
 	}
 }
+
+// To the internal server whose clients need a certificate, usher check connects with
+// cert_file of the section. Without it, it says what it could not look at.
+func TestNoCertificateForClients(t *testing.T) {
+	t.Parallel()
+	for name, cert := range map[string]string{"none": "", "missing": setup.DirPKI + "/missing.pem"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := gatewaytest.New(t, func(o *setup.EventGateway) { o.Services = setup.ServicesByCallout })
+			own := `"cert_file":"` + setup.CertFile(setup.GatewayExternal) + `","key_file":"` + setup.KeyFile(setup.GatewayExternal) + `",`
+			other := ""
+			if cert != "" {
+				other = strings.Replace(own, setup.CertFile(setup.GatewayExternal), cert, 1)
+			}
+			edit(t, g, setup.FileConfig, own, other)
+			g.Start(t)
+			f := check(t, g)
+			expect(t, f, []holds{{"connect", "nats://" + g.Internal, finding.Warning, fault.None, "the issuer, xkey and timeout of server event-service are not checked"}})
+			for _, x := range f {
+				if x.Severity == finding.Error {
+					t.Errorf("%+v", x)
+				}
+			}
+		})
+	}
+}

@@ -37,19 +37,33 @@ func text(f finding.List) string {
 	return b.String()
 }
 
+// usher check is content with everything that usher init --event-gateway writes, also with
+// the files of both servers.
 func TestJoined(t *testing.T) {
-	g := gatewaytest.New(t, nil)
-	g.Start(t)
-	service := g.Service(t, setup.ServiceApplications)
-	_, err := service.QueueSubscribeSync("habitat.event.>", "automate")
-	callouttest.Must(t, err)
-	callouttest.Must(t, service.Flush())
-	f := check(t, g)
-	for _, x := range f {
-		if x.Severity != finding.OK {
-			t.Errorf("%+v", x)
-		}
+	t.Parallel()
+	for name, change := range map[string]func(*setup.EventGateway){
+		"plain":   nil,
+		"bridge":  gatewaytest.WithBridge(t),
+		"callout": func(o *setup.EventGateway) { o.Services = setup.ServicesByCallout },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := gatewaytest.New(t, change)
+			g.Start(t)
+			service := g.Service(t, setup.ServiceApplications)
+			_, err := service.QueueSubscribeSync("habitat.event.>", "automate")
+			callouttest.Must(t, err)
+			callouttest.Must(t, service.Flush())
+			for _, files := range [][]string{nil, {g.Path(setup.FileExternal), g.Path(setup.FileInternal)}} {
+				f := check(t, g, files...)
+				for _, x := range f {
+					if x.Severity != finding.OK {
+						t.Errorf("%+v", x)
+					}
+				}
+				t.Log(text(f))
+				findingtest.Holds(t, f, fault.None, "gateway", finding.OK, "joined to gateway event-service, server event-service, in both directions")
+			}
+		})
 	}
-	t.Log(text(f))
-	findingtest.Holds(t, f, fault.None, "gateway", finding.OK, "joined to gateway event-service, server event-service, in both directions")
 }

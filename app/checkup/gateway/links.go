@@ -193,8 +193,13 @@ func roundTrip(rtt string) string {
 // checkSilent reports the gateways of which no server answers.
 func (s *State) checkSilent(f *finding.List, cfg *config.Config) {
 	for i := range cfg.Gateways {
-		if name := cfg.Gateways[i].Name; !s.answers(name) {
-			f.Warn(linkCheck, name, "start it; or, if it is joined, give it the system account of the others, with the same name",
+		switch name := cfg.Gateways[i].Name; {
+		case s.answers(name):
+		case s.reached(name):
+			f.Warn(linkCheck, name, "nothing, if its configuration has another system account, as that of a server that was there before; otherwise give it the system account of the others, with the same name",
+				"it is joined, but no server of it answers to the system user, so its side is not checked")
+		default:
+			f.Warn(linkCheck, name, "start it; if it runs, see what the findings say about its connections and certificates; or its system account is another one",
 				"no server of it answers to the system user, so its side is not checked")
 		}
 	}

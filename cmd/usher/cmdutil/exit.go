@@ -63,9 +63,7 @@ func ReportError(stderr io.Writer, err error) int {
 			Hint(stderr, l.Hint)
 		}
 	default:
-		for line := range strings.Lines(e.Err.Error()) {
-			printMessage(stderr, "error", strings.TrimSuffix(line, "\n"))
-		}
+		printMessage(stderr, "error", e.Err.Error())
 	}
 	Hint(stderr, e.Hint)
 	return exitCode(e.Kind)
@@ -77,10 +75,10 @@ func Note(w io.Writer, text string) { printMessage(w, "note", text) }
 // Hint prints "usher: hint: text" to w, unless text is empty.
 func Hint(w io.Writer, text string) { printMessage(w, "hint", text) }
 
-// printMessage redacts what looks like a secret: the text can come from a file, a server
-// or a library.
+// printMessage redacts what looks like a secret, and lets no character move the text around
+// it: the text can come from a file, a server or a library.
 func printMessage(w io.Writer, kind, text string) {
-	if text != "" {
-		fmt.Fprintf(w, "usher: %s: %s\n", kind, secret.RedactDetected(text))
+	for line := range strings.Lines(secret.RedactDetected(text)) {
+		fmt.Fprintf(w, "usher: %s: %s\n", kind, secret.Line(strings.TrimSuffix(line, "\n")))
 	}
 }

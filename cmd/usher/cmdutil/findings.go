@@ -12,13 +12,15 @@ import (
 )
 
 // PrintFindings prints the findings, as text or with --json as JSON, and returns an error
-// of the worst kind among them. It redacts what looks like a secret: findings quote files
-// and servers.
+// of the worst kind among them. It redacts what looks like a secret, and leaves each text one
+// line: findings quote files and servers, and a certificate of a stranger can have a name
+// that looks like lines of this output.
 func PrintFindings(c *cli.Context, f finding.List) error {
 	for i := range f {
 		x := &f[i]
-		x.Where, x.Path = secret.RedactDetected(x.Where), secret.RedactDetected(x.Path)
-		x.Detail, x.Hint = secret.RedactDetected(x.Detail), secret.RedactDetected(x.Hint)
+		for _, text := range []*string{&x.Where, &x.Path, &x.Detail, &x.Hint} {
+			*text = secret.Line(secret.RedactDetected(*text))
+		}
 	}
 	if c.Bool("json") {
 		if err := json.NewEncoder(c.App.Writer).Encode(map[string]any{"findings": f}); err != nil {

@@ -14,6 +14,7 @@ import (
 	apppki "usher/app/pki"
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/plural"
+	"usher/internal/secret"
 )
 
 // Certificate is a certificate as "usher pki list" shows it. Its JSON format is stable.
@@ -87,7 +88,7 @@ func printTable(c *cli.Context, rows []Certificate) error {
 				ca += " *"
 			}
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, dash(strings.Join(r.SANs, ",")), dash(strings.Join(r.Use, ",")),
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, dash(secret.Line(strings.Join(r.SANs, ","))), dash(strings.Join(r.Use, ",")),
 			ends, left, dash(ca))
 	}
 	return w.Flush()
