@@ -55,8 +55,8 @@ func tryCommand() *cli.Command {
 			},
 			{
 				Name: "consume", Usage: "fetch one message from a JetStream consumer, and acknowledge it",
-				UsageText: "usher try consume [-s URL] --token-file FILE STREAM CONSUMER",
-				Flags:     flags(),
+				UsageText: "usher try consume [-s URL] --token-file FILE [--domain NAME] STREAM CONSUMER",
+				Flags:     flags(&cli.StringFlag{Name: "domain", Usage: "`NAME` of the JetStream domain of the stream, if it is not that of the server"}),
 				Action: func(c *cli.Context) error {
 					return try(c, 2, tryConsume)
 				},
@@ -176,7 +176,7 @@ func trySubscribe(ctx context.Context, c *cli.Context, t *trial) (string, error)
 }
 
 func tryConsume(ctx context.Context, c *cli.Context, t *trial) (string, error) {
-	js, err := jetstream.New(t.nc)
+	js, err := jetStream(c, t.nc)
 	if err != nil {
 		return "", err
 	}
@@ -197,4 +197,12 @@ func tryConsume(ctx context.Context, c *cli.Context, t *trial) (string, error) {
 		return "", err
 	}
 	return m.Subject() + ": " + string(m.Data()) + " (acknowledged)", nil
+}
+
+// jetStream returns the JetStream of --domain, or of the server.
+func jetStream(c *cli.Context, nc *nats.Conn) (jetstream.JetStream, error) {
+	if domain := c.String("domain"); domain != "" {
+		return jetstream.NewWithDomain(nc, domain)
+	}
+	return jetstream.New(nc)
 }
