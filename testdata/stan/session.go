@@ -157,7 +157,8 @@ func (s *session) read(ctx context.Context, sum *summary) error {
 			select {
 			case m := <-received:
 				sum.Count++
-				if err := printLine(map[string]any{"data": string(m.Data), "sequence": m.Sequence, "redelivered": m.Redelivered}); err != nil {
+				// A text of JSON cannot have every byte.
+				if err := printLine(map[string]any{"data": string(m.Data), "base64": append([]byte{}, m.Data...), "sequence": m.Sequence, "redelivered": m.Redelivered}); err != nil {
 					return err
 				}
 			case <-ctx.Done():

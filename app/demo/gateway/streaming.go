@@ -96,10 +96,10 @@ func (r *Run) runSTAN(ctx context.Context, group *errgroup.Group, s *servers) er
 		group.Go(func() error { return r.superviseOld(ctx, address(s.external)) })
 		return child(ctx, func(line []byte) {
 			var m struct {
-				Data *string `json:"data"`
+				Data []byte `json:"base64"`
 			}
 			if json.Unmarshal(line, &m) == nil && m.Data != nil {
-				r.got(setup.Durable, OverDurable, []byte(*m.Data))
+				r.got(setup.Durable, OverDurable, m.Data)
 			}
 		}, program, append([]string{
 			"client", "--op", "read", "--channel", setup.Durable, "--durable", setup.Durable, "--client-id", setup.ServiceApplications,
