@@ -10,14 +10,17 @@ import (
 	"usher/app/config"
 )
 
-// The example of docs/how-to/automate.md is valid.
+// The examples of docs/how-to/automate.md are valid together.
 func TestAutomatePage(t *testing.T) {
 	page, err := os.ReadFile("../../docs/how-to/automate.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindSubmatch(page)
-	cfg, err := config.Parse("usher.yaml", append([]byte("keyring: {dir: keys}\ndirectory: {file: directory.yaml}\n"), block[1]...))
+	text := []byte("keyring: {dir: keys}\ndirectory: {file: directory.yaml}\n")
+	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(page, -1) {
+		text = append(text, block[1]...)
+	}
+	cfg, err := config.Parse("usher.yaml", text)
 	if err != nil {
 		t.Fatal(err)
 	}

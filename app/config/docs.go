@@ -25,7 +25,7 @@ const exampleHead = "# Configuration of usher. A key that is commented out has i
 // Example returns an usher.yaml with the values, which are keyed by path. Every other
 // key is commented out and has its default. Each key has its documentation as a
 // comment. A value is YAML on one line; a string is given as it is, and Example
-// quotes it if needed.
+// quotes it if needed. A list of mappings is written as a block.
 //
 // A path that is not a key is an error, and so is every error of Parse on the
 // result: values must contain the required keys and no contradiction.

@@ -163,7 +163,8 @@ func TestServiceLosesProfile(t *testing.T) {
 	service := g.certificate(t, setup.ServiceApplications, nil)
 	g.tries(t, "before", callout.CodeGranted, service)
 	g.StopUsher()
-	g.Edit(t, setup.FileConfig, `"name":"`+setup.ServiceApplications+`"`, `"name":"renamed"`)
+	// It is written for those who edit it.
+	g.Edit(t, setup.FileConfig, "- name: "+setup.ServiceApplications, "- name: renamed")
 	g.Usher(t)
 	g.tries(t, "after", callout.CodeIdentityProfile, service)
 	g.tries(t, "renamed", callout.CodeGranted, g.certificate(t, "renamed", nil))

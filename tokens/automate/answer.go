@@ -2,6 +2,7 @@ package automate
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -40,6 +41,7 @@ const (
 // What makes an answer unusable. Nothing of the answer is quoted.
 var (
 	errSubject   = errors.New("subject: empty, too long or with control characters")
+	errQuoted    = errors.New("subject: it contains the token, which must not become a name")
 	errRequestor = errors.New("requestor: too long or with control characters")
 	errTeams     = errors.New("teams: too many, or one that is empty, too long or with control characters")
 	errProjects  = errors.New("projects: too many, or one that is empty, too long or with control characters")
@@ -56,6 +58,20 @@ func checkWho(who *automatepb.AuthenticateResponse) error {
 		return errRequestor
 	}
 	return nil
+}
+
+// minQuoted is the length of a token from which it is searched for in names. A shorter one
+// may be a part of a name by chance, and is no secret that holds.
+const minQuoted = 16
+
+// quotes reports whether an answer repeats the token. A subject becomes the name of the
+// user JWT, which nats-server's monitoring shows.
+func quotes(who *automatepb.AuthenticateResponse, token string) bool {
+	if len(token) < minQuoted {
+		return false
+	}
+	names := append([]string{who.GetSubject(), who.GetRequestor()}, who.GetTeams()...)
+	return slices.ContainsFunc(names, func(name string) bool { return strings.Contains(name, token) })
 }
 
 func areNames(all []string) bool {

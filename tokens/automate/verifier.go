@@ -178,6 +178,9 @@ func (v *Verifier) authenticate(ctx context.Context, token string, hide secret.F
 		if who, err = automatepb.NewAuthenticationServiceClient(cc).Authenticate(ctx, &automatepb.AuthenticateRequest{}, opts...); err != nil {
 			return err
 		}
+		if quotes(who, token) {
+			return errQuoted
+		}
 		return checkWho(who)
 	})
 	return who, err

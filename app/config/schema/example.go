@@ -15,8 +15,9 @@ const exampleWidth = 80
 
 // Example returns a file with the values, which are keyed by path. Every other key is
 // commented out and has its default. Each key has its documentation as a comment. A value
-// is YAML on one line; a string is given as it is, and Example quotes it if needed. A path
-// that is not a key is an error, and so is a value of another type.
+// is YAML on one line; a string is given as it is, and Example quotes it if needed. A list
+// of mappings is written as a block, for those who edit it. A path that is not a key is an
+// error, and so is a value of another type.
 func (t *Table) Example(values map[string]string) ([]byte, error) { return t.render(values, true) }
 
 // Minimal is Example without comments and without the other keys.
@@ -49,7 +50,11 @@ func (t *Table) render(values map[string]string, all bool) ([]byte, error) {
 		if _, err := decodeText(k.typ, text); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", k.path, err))
 		}
-		b.WriteString(t.example(&k, " "+text, true, all))
+		value := " " + text
+		if k.elements != nil {
+			value = strictyaml.Block(text, strings.Repeat("  ", k.depth+1))
+		}
+		b.WriteString(t.example(&k, value, true, all))
 	}
 	for _, path := range slices.Sorted(maps.Keys(left)) {
 		errs = append(errs, strictyaml.WithHint(fmt.Errorf("%s: unknown key", path), "see "+t.page))
