@@ -35,7 +35,9 @@ func Check(ctx context.Context, f *finding.List, path string, cfg *config.Config
 	}
 	streambridge.Check(ctx, f, cfg, offline)
 	gateway.CheckFiles(f, cfg, files, time.Now())
-	if !offline {
+	if offline {
+		gateway.CheckOwnFiles(f, cfg, time.Now())
+	} else {
 		checkPrograms(ctx, f, cfg, keys)
 		checkServers(ctx, f, path, cfg, keys, snapshot, o)
 	}

@@ -39,7 +39,7 @@ func checkFiles(ctx context.Context, f *finding.List, path string, cfg *config.C
 		checkOpenFiles(f, cfg, keys)
 	}
 	if _, err := natsconn.ServiceOptions(cfg); err != nil {
-		f.Failed("service user", fault.InConfig(err))
+		endpoint.FailedFile(f, "service user", "", err)
 	}
 	endpoint.CheckCollector(ctx, f, cfg, offline)
 	checkVerifiers(ctx, f, cfg, keys, snapshot, offline)

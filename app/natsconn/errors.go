@@ -18,3 +18,16 @@ func TimedOut(err error) bool {
 // PING was due, after two seconds. It waits for usher, and usher does not answer. nats.go
 // has no error value for this, only a text.
 func AuthTimedOut(err error) bool { return strings.Contains(err.Error(), "got 'PING'") }
+
+// FileError is about a file that the configuration names.
+type FileError struct {
+	Key  string // such as nats.tls.ca_file
+	Path string // not in the text: what was given as a path may be a secret
+	Err  error
+}
+
+// Error implements error.
+func (e *FileError) Error() string { return e.Key + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *FileError) Unwrap() error { return e.Err }

@@ -28,7 +28,7 @@ func tlsOptions(at string, c *config.TLS) ([]nats.Option, error) {
 		// A user who can replace these files chooses the trusted server or the client
 		// certificate. A readable key is accepted: tools that make certificates write it so.
 		if err := secretfile.Check(f.path, ownedfile.Rule{}); err != nil {
-			return nil, fmt.Errorf("%s.%s: %w", at, f.key, err)
+			return nil, &FileError{Key: at + "." + f.key, Path: f.path, Err: err}
 		}
 	}
 	if c.CAFile != "" {

@@ -71,6 +71,7 @@ func TestTLSFirst(t *testing.T) {
 	}{
 		"all of it":            {tls, cmdutil.ExitOK, ""},
 		"no certificate":       {without("--cert", "--key"), cmdutil.ExitRuntime, "hint: name the server's certificate authority with --ca FILE"},
+		"another name":         {append(without(), "--server-name", "other.example.org"), cmdutil.ExitRuntime, "or give it with --server-name NAME"},
 		"no authority":         {without("--ca"), cmdutil.ExitRuntime, "hint: name the server's certificate authority with --ca FILE"},
 		"not first":            {without("--tls-first"), cmdutil.ExitRuntime, "add --tls-first"},
 		"certificate, no key":  {without("--key"), cmdutil.ExitUsage, "--cert needs --key"},

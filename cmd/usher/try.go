@@ -117,7 +117,7 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 	opts = append(opts, secure...)
 	t.nc, err = nats.Connect(c.String("server"), opts...)
 	if err != nil {
-		return notConnected(c.String("server"), c.String("sentinel") != "", dialer.Received.Load(), err)
+		return notConnected(c.String("server"), c.String("sentinel") != "", c.String("cert") != "", dialer.Received.Load(), err)
 	}
 	defer t.nc.Close()
 	at := shownServers(t.nc.ConnectedUrlRedacted())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -20,9 +21,9 @@ import (
 	"usher/internal/secret"
 )
 
-// notConnected gives a failed connect an exit code and a hint. sentinel: --sentinel was
-// set; heard: the server sent something.
-func notConnected(server string, sentinel, heard bool, err error) error {
+// notConnected gives a failed connect an exit code and a hint. sentinel and cert:
+// --sentinel and --cert were set; heard: the server sent something.
+func notConnected(server string, sentinel, cert, heard bool, err error) error {
 	var faulty *url.Error
 	if errors.As(err, &faulty) { // its text quotes the URL, which can contain a password
 		if strings.Contains(server, "@") { // the wrapped error can quote a part of it
@@ -32,11 +33,15 @@ func notConnected(server string, sentinel, heard bool, err error) error {
 	}
 	e := &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("connect to %s: %w", shownServers(server), err)}
 	var dial *net.OpError
+	var name x509.HostnameError
 	switch {
 	case errors.Is(err, nats.ErrAuthorization):
 		e.Kind, e.Hint = fault.Denied, "usher's log and audit give the cause; if they show granted, see nats-server's log"
 		if !sentinel {
 			e.Hint += "; in operator mode without default_sentinel, add --sentinel FILE"
+		}
+		if cert {
+			e.Hint += "; if they have nothing, the server decides by its own list of users (verify_and_map), and none has a name of the certificate"
 		}
 	case errors.Is(err, nats.ErrNoServers), errors.As(err, &dial) && dial.Op == "dial":
 		e.Hint = "check that nats-server is running at this address"
@@ -44,6 +49,8 @@ func notConnected(server string, sentinel, heard bool, err error) error {
 		e.Hint = "the server sent nothing: check that it is nats-server; for handshake_first: true add --tls-first"
 	case natsconn.TimedOut(err), natsconn.AuthTimedOut(err):
 		e.Hint = "usher did not reply: usher check shows whether it runs; if it does, its audit gives the cause"
+	case errors.As(err, &name):
+		e.Hint = "use one of these names in the URL, or give it with --server-name NAME"
 	case isTLS(err):
 		e.Hint = "name the server's certificate authority with --ca FILE, the client certificate with --cert and --key; for handshake_first: true add --tls-first"
 	}

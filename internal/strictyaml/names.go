@@ -87,6 +87,8 @@ func (d *decoder) wrongType(n *yaml.Node, rv reflect.Value, l location) bool {
 	hint := ""
 	if shapeOf(rv.Type()) == shapeList && n.Kind == yaml.ScalarNode {
 		hint = "put it in brackets for a list of one"
+	} else if shapeOf(rv.Type()) == shapeList && n.Kind == yaml.MappingNode && shapeOf(rv.Type().Elem()) == shapeStruct {
+		hint = "begin each entry of the list with a dash: - "
 	}
 	return d.report(l, hint, "expected %s, found %s", nameOf(rv.Type()), describe(n))
 }

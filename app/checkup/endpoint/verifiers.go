@@ -70,14 +70,16 @@ func allAsked(s tokens.Status) bool {
 
 // report appends a finding for each backend.
 func report(f *finding.List, o tokens.Observable) {
+	const remedy = "does it run, is its address in credentials the right one, and has its certificate, if it has TLS, the name and the CA of credentials? " +
+		"Until it is ready, its credentials are not decided; others are not affected"
 	s := o.Status()
 	for i := range s.Backends {
 		b := &s.Backends[i]
 		switch {
 		case !b.Up || b.Open:
-			f.Fail(fault.Runtime, "verifier", o.Name(), "until it is, its credentials are not decided; others are not affected", "%s is not ready: %s", b.Name, b.Error)
+			f.Fail(fault.Runtime, "verifier", o.Name(), remedy, "%s is not ready: %s", b.Name, b.Error)
 		case b.Waiting > 0:
-			f.Fail(fault.Runtime, "verifier", o.Name(), "until it is, its credentials are not decided; others are not affected", "%s did not answer within %v", b.Name, verifierLimit)
+			f.Fail(fault.Runtime, "verifier", o.Name(), remedy, "%s did not answer within %v", b.Name, verifierLimit)
 		case b.Requests == 0:
 			f.OK("verifier", o.Name(), "%s is asked with the first credential", b.Name)
 		default:

@@ -5,10 +5,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"io/fs"
 
 	"usher/internal/fault"
-	"usher/internal/tlsfiles"
 )
 
 const addressCheck = "gateway address"
@@ -83,32 +81,18 @@ func (p *port) oldTLS(ctx context.Context, check, where string, c connection) {
 // returns what it does, in words.
 func (p *port) withCertificate(ctx context.Context, where string, c connection, want *expectation) string {
 	g := p.gateway
-	if g.CertFile == "" {
+	if c.pair = p.ownCertificate(want.roots, want.trusts, "whether "+g.Name+" accepts it cannot be checked from here"); c.pair == nil {
 		return ""
 	}
-	const check = "gateway certificate"
-	files := tlsfiles.Files{Cert: g.CertFile, Key: g.KeyFile, AllowGroupReadable: p.cfg.Keyring.AllowGroupReadable}
-	t, err := tlsfiles.Client(files)
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
-		p.Warn(check, g.CertFile, "run usher check as a user, and on a machine, with access to both files", "%v: whether %s accepts it cannot be checked from here", err, g.Name)
-		return ""
+	refusal := "its CA must be in gateway.tls.ca_file of the server, and with verify_cert_and_check_known_urls its DNS name in a URL of gateway.gateways; the server's log says more"
+	if p.now.After(chainOf(c.pair)[0].NotAfter) {
+		refusal = "renew it: it has ended"
 	}
-	if err != nil {
-		p.Fail(fault.Config, check, g.CertFile, "gateways[].cert_file takes a certificate in PEM, and key_file its private key, which others cannot read", "%v", err)
-		return ""
-	}
-	c.pair, err = t.GetClientCertificate(nil)
-	if err != nil {
-		p.Fail(fault.Config, check, g.CertFile, "gateways[].cert_file takes a certificate in PEM, and key_file its private key", "%v", err)
-		return ""
-	}
-	own := expectation{roots: want.roots, trusts: want.trusts, usages: want.usages, noIPs: true}
-	judge(p.List, check, g.CertFile, chainOf(c.pair), &own, p.now)
 	switch o := c.open(ctx); {
 	case o.unreachable != nil || o.silent():
 		p.Fail(fault.Runtime, addressCheck, where, "run usher check again; if it fails again, look at the server's log", "does not answer a connection with a certificate: %v", o.err)
 	case o.err != nil:
-		p.Fail(fault.Config, addressCheck, where, "its CA must be in gateway.tls.ca_file of the server, and with verify_cert_and_check_known_urls its DNS name in a URL of gateway.gateways; the server's log says more",
+		p.Fail(fault.Config, addressCheck, where, refusal,
 			"refuses the certificate of %s (%v), so that gateway cannot connect to it", g.CertFile, o.err)
 	case o.info.Gateway != g.Name:
 		p.Fail(fault.Config, addressCheck, where, "correct the name or the address in gateways", "is the gateway %q of server %q", o.info.Gateway, o.info.Name)
@@ -116,15 +100,4 @@ func (p *port) withCertificate(ctx context.Context, where string, c connection, 
 		return ", trusts that of " + g.CertFile // whether it knows the name shows in the connections of the servers
 	}
 	return ""
-}
-
-// chainOf returns the certificates of a pair from a file.
-func chainOf(pair *tls.Certificate) []*x509.Certificate {
-	var chain []*x509.Certificate
-	for _, der := range pair.Certificate {
-		if c, err := x509.ParseCertificate(der); err == nil { // X509KeyPair has parsed the first
-			chain = append(chain, c)
-		}
-	}
-	return chain
 }

@@ -30,15 +30,7 @@ type expectation struct {
 func judge(f *finding.List, check, where string, chain []*x509.Certificate, want *expectation, now time.Time) bool {
 	before := len(*f)
 	leaf := chain[0]
-	const renew = "replace it, and reload the server"
-	switch {
-	case now.After(leaf.NotAfter):
-		f.Fail(fault.Config, check, where, renew, "%s has ended at %s", describe(leaf), date(leaf.NotAfter))
-	case now.Before(leaf.NotBefore):
-		f.Fail(fault.Config, check, where, "is the clock of this machine correct?", "%s begins at %s", describe(leaf), date(leaf.NotBefore))
-	case ending(leaf, now):
-		f.Warn(check, where, renew, "%s ends at %s", describe(leaf), date(leaf.NotAfter))
-	}
+	inTime(f, check, where, "replace it, and reload the server", leaf, now)
 	if want.name != "" && leaf.VerifyHostname(want.name) != nil {
 		f.Fail(fault.Config, check, where, "issue it with the DNS name "+want.name+", or correct the name that is expected",
 			"%s does not hold for %s, but for %s: those that connect to it refuse it; so do servers with verify_cert_and_check_known_urls that it connects to", describe(leaf), want.name, names(leaf))
@@ -55,6 +47,18 @@ func judge(f *finding.List, check, where string, chain []*x509.Certificate, want
 			"%s holds for the address %v: nats-server accepts an address of a URL where a name does not match, so whoever has a certificate with it can stand in", describe(leaf), leaf.IPAddresses[0])
 	}
 	return len(*f) == before
+}
+
+// inTime appends whether a certificate has ended, or ends soon.
+func inTime(f *finding.List, check, where, renew string, leaf *x509.Certificate, now time.Time) {
+	switch {
+	case now.After(leaf.NotAfter):
+		f.Fail(fault.Config, check, where, renew, "%s has ended at %s", describe(leaf), date(leaf.NotAfter))
+	case now.Before(leaf.NotBefore):
+		f.Fail(fault.Config, check, where, "is the clock of this machine correct?", "%s begins at %s", describe(leaf), date(leaf.NotBefore))
+	case ending(leaf, now):
+		f.Warn(check, where, renew, "%s ends at %s", describe(leaf), date(leaf.NotAfter))
+	}
 }
 
 // chain checks who issued the certificate. It looks at a certificate out of its time as if

@@ -55,7 +55,7 @@ func roots(file string) (*x509.CertPool, string, error) {
 	}
 	t, err := tlsfiles.Client(tlsfiles.Files{CA: file})
 	if err != nil {
-		return nil, "", err
+		return nil, "", fmt.Errorf("%s: %w", file, err)
 	}
 	return t.RootCAs, file, nil
 }

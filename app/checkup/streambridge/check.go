@@ -12,7 +12,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"google.golang.org/protobuf/proto"
 
+	"usher/app/checkup/endpoint"
 	"usher/app/checkup/finding"
+	"usher/app/checkup/gateway"
 	"usher/app/config"
 	"usher/app/natsconn"
 	"usher/app/stanbridge/stanpb"
@@ -33,15 +35,16 @@ func Check(ctx context.Context, f *finding.List, cfg *config.Config, offline boo
 	where := strings.Join(c.URLs, ",")
 	opts, err := natsconn.BridgeOptions(cfg)
 	if err != nil {
-		f.Fail(fault.Config, check, "", "see docs/how-to/stan-bridge.md", "%v", err)
+		endpoint.FailedFile(f, check, "see docs/how-to/stan-bridge.md", err)
 		return
 	}
+	own := gateway.JudgeClient(f, check, c.TLS.CertFile, time.Now())
 	if offline {
 		return
 	}
 	nc, err := nats.Connect(where, append(opts, nats.Name("usher check"), nats.Timeout(limit), nats.NoReconnect())...)
 	if err != nil {
-		f.Fail(fault.Runtime, check, where, "is the server running, and is the bridge's certificate or credential one of its users?", "%v", err)
+		f.Fail(fault.Runtime, check, where, "is the server running, and is the bridge's certificate or credential one of its users?", "%v%s", err, own)
 		return
 	}
 	defer nc.Close()

@@ -2,6 +2,7 @@ package streambridge_test
 
 import (
 	"context"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"usher/app/checkup/finding"
 	"usher/app/checkup/streambridge"
 	"usher/app/config"
+	"usher/app/pki"
 	"usher/app/setup"
 	"usher/callout/callouttest"
 )
@@ -32,6 +34,21 @@ func check(t *testing.T, g *gatewaytest.Gateway, change func(*config.StanBridge)
 	return b.String()
 }
 
+// ended is a certificate of the bridge that has ended, and its key.
+func ended(t *testing.T, g *gatewaytest.Gateway) []byte {
+	t.Helper()
+	read := func(name string) []byte {
+		text, err := os.ReadFile(g.Path(name))
+		callouttest.Must(t, err)
+		return text
+	}
+	ca, err := pki.ParseAuthority(pki.Pair{Cert: read(setup.FileCA), Key: read(setup.FileCAKey)})
+	callouttest.Must(t, err)
+	pair, err := ca.Issue(&pki.Request{CN: "stan-bridge", DNS: []string{"stan-bridge"}, Client: true, Now: time.Now().Add(-4 * time.Minute), Lifetime: time.Minute})
+	callouttest.Must(t, err)
+	return append(pair.Cert, pair.Key...)
+}
+
 func TestCheck(t *testing.T) {
 	g := gatewaytest.New(t, gatewaytest.WithBridge(t))
 	expect := func(change func(*config.StanBridge), want ...string) {
@@ -50,6 +67,9 @@ func TestCheck(t *testing.T) {
 	expect(nil, "error stan bridge: ")
 	expect(func(c *config.StanBridge) { c.TLS.CertFile = g.Path("missing.pem") }, "error stan bridge: stan_bridge.tls.cert_file")
 	g.Start(t)
+	live := g.Path("ended.pem")
+	callouttest.Must(t, os.WriteFile(live, ended(t, g), 0o600))
+	expect(func(c *config.StanBridge) { c.TLS.CertFile, c.TLS.KeyFile = live, live }, "stan-bridge\" of \"event gateway CA\" has ended at", "; connected with certificate \"stan-bridge\"")
 	callouttest.Eventually(t, "all is well", func() bool { return strings.Contains(check(t, g, nil), "ok stan bridge stream") })
 	expect(nil, "ok stan bridge: a bridge serves cluster ID event-service", "ok stan bridge stream: stream HABITAT: 0 messages, 1 replica(s), kept for 168h0m0s, at most 1073741824 bytes")
 	expect(func(c *config.StanBridge) { c.Channels = []string{"habitat", "other"} }, "ok stan bridge: ", "stream HABITAT does not capture stan.other: messages of channel other")

@@ -94,7 +94,7 @@ func checkListen(text string) (message, hint string) {
 
 // checkAddress is for an address to connect to.
 func checkAddress(text string) (message, hint string) {
-	const example = "write it as 127.0.0.1:7222"
+	const example = "write it as HOST:PORT"
 	if message, hint = refuseSecret(text, "an address"); message != "" {
 		return message, hint
 	}

@@ -108,7 +108,8 @@ func TestListFaults(t *testing.T) {
 /etc/f.yaml:2:3: services[0].url: is missing
   hint: its address
 /etc/f.yaml:2:3: services[0].rules: must not be empty`},
-		{"not a list", "services: {name: a}", `/etc/f.yaml:1:1: services: expected a list of mappings, found a mapping`},
+		{"not a list", "services: {name: a}", `/etc/f.yaml:1:1: services: expected a list of mappings, found a mapping
+  hint: begin each entry of the list with a dash: - `},
 		{"not a mapping", "services: [a]", `/etc/f.yaml:1:12: services[0]: expected a mapping, found a string`},
 		{"unknown key", "services: [{" + a + ", timout: 1s}]", `/etc/f.yaml:1:60: services[0].timout: unknown key
   hint: did you mean "timeout"?`},
