@@ -32,6 +32,7 @@ func TestHealthcheckGateway(t *testing.T) {
 	g.Edit(t, setup.FileConfig, "urls: ["+g.URL, "urls: [nats://localhost:"+port)
 	healthy(t, g.Config())
 
+	const next = "\n    # PEM file with the client certificate of the service." // below nats.tls.ca_file alone
 	for _, tt := range []struct {
 		name, old, replacement string
 		hints                  []string
@@ -40,10 +41,10 @@ func TestHealthcheckGateway(t *testing.T) {
 			"certificate is valid for localhost, events.example.org, not gateway.example.org",
 			"hint: nats.tls.server_name, or the host in nats.urls without it, must be a name of the certificate: localhost, events.example.org, 127.0.0.1",
 		}},
-		{"other CA", "ca_file: " + setup.FileCA, "ca_file: other.pem", []string{
+		{"other CA", "ca_file: " + setup.FileCA + next, "ca_file: other.pem" + next, []string{
 			"certificate signed by unknown authority", `hint: nats.tls.ca_file must have the CA that has signed the certificate of nats-server: "event gateway CA"`,
 		}},
-		{"CA of the system", "ca_file: " + setup.FileCA, `ca_file: ""`, []string{
+		{"CA of the system", "ca_file: " + setup.FileCA + next, `ca_file: ""` + next, []string{
 			"certificate signed by unknown authority", "hint: name the CA of nats-server with nats.tls.ca_file",
 		}},
 		{"TLS first", "server_name: localhost", "server_name: localhost\n    handshake_first: true", []string{

@@ -48,7 +48,7 @@ func TestNoCertificateForClients(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := gatewaytest.New(t, func(o *setup.EventGateway) { o.Services = setup.ServicesByCallout })
-			own := `"cert_file":"` + setup.CertFile(setup.GatewayExternal) + `","key_file":"` + setup.KeyFile(setup.GatewayExternal) + `",`
+			own := "\n    cert_file: " + setup.CertFile(setup.GatewayExternal) + "\n    key_file: " + setup.KeyFile(setup.GatewayExternal)
 			other := ""
 			if cert != "" {
 				other = strings.Replace(own, setup.CertFile(setup.GatewayExternal), cert, 1)

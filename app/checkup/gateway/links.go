@@ -156,7 +156,7 @@ func (c *links) configured(remote string) string {
 	}
 	for _, g := range v.Gateway.Gateways {
 		if g.Name == remote {
-			return fmt.Sprintf(" (its configuration has %s)", strings.Join(g.URLs, ", "))
+			return fmt.Sprintf(" (its configuration has %s)", strings.Join(slices.Sorted(slices.Values(g.URLs)), ", "))
 		}
 	}
 	return " (it is not in gateway.gateways of its configuration)"
