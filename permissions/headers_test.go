@@ -3,6 +3,7 @@ package permissions_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -34,10 +35,13 @@ func TestHeaderEffects(t *testing.T) {
 	s := startServer(t, map[string]*server.Permissions{"free": nil, "pia": permissionsOf(&pia)})
 	admin, js := connectAdmin(t, s)
 	nc := connectAs(t, s, "pia")
+	streams := 0
 	stream := func(config jetstream.StreamConfig) jetstream.Stream {
 		t.Helper()
-		_ = js.DeleteStream(t.Context(), "shop") // of the previous subtest
-		config.Name, config.Subjects = "shop", []string{"shop.>"}
+		name := func() string { return fmt.Sprintf("shop-%d", streams) }
+		_ = js.DeleteStream(t.Context(), name()) // of the previous subtest
+		streams++                                // the server may still be removing the files of that one
+		config.Name, config.Subjects = name(), []string{"shop.>"}
 		st, err := js.CreateStream(t.Context(), config)
 		must(t, err)
 		return st
