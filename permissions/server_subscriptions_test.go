@@ -1,6 +1,7 @@
 package permissions_test
 
 import (
+	"errors"
 	"go/ast"
 	gobuild "go/build"
 	"go/parser"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -51,9 +53,18 @@ func must(t *testing.T, err error) {
 // createStream creates the stream of a project.
 func createStream(t *testing.T, js jetstream.JetStream, name string) {
 	t.Helper()
-	_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: name, Subjects: []string{name + ".>"}, AllowDirect: true})
+	config := jetstream.StreamConfig{Name: name, Subjects: []string{name + ".>"}, AllowDirect: true}
+	_, err := js.CreateStream(t.Context(), config)
+	var refused *jetstream.APIError
+	for deadline := time.Now().Add(timeout); errors.As(err, &refused) && refused.ErrorCode == storeFailed && time.Now().Before(deadline); {
+		_, err = js.CreateStream(t.Context(), config)
+	}
 	must(t, err)
 }
+
+// storeFailed is the code of nats-server for a stream whose folder it cannot create: it may
+// still be removing that of a stream of the same name.
+const storeFailed = 10049
 
 // createConsumers creates a pull consumer, and a push consumer with flow control that
 // has a subscriber.
