@@ -26,10 +26,13 @@ func seed(f *testing.F, all ...proto.Message) {
 		f.Add(data)
 		f.Add(data[:len(data)/2])
 	}
-	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff})
 }
 
+// notProto is no protobuf.
+func notProto() []byte { return []byte{0xff, 0xff, 0xff, 0xff, 0xff} }
+
 func FuzzConnect(f *testing.F) {
+	f.Add(notProto())
 	seed(f, &stanpb.ConnectRequest{ClientId: "a", HeartbeatInbox: "_HB.x"},
 		&stanpb.ConnectRequest{ClientId: "a", HeartbeatInbox: "_INBOX.x", Protocol: 1, ConnId: []byte("c"), PingInterval: -1, PingMaxOut: 3},
 		&stanpb.ConnectRequest{ClientId: "a.*", HeartbeatInbox: "x"})
@@ -46,6 +49,7 @@ func FuzzConnect(f *testing.F) {
 }
 
 func FuzzPing(f *testing.F) {
+	f.Add(notProto())
 	seed(f, &stanpb.Ping{ConnId: []byte("c")}, &stanpb.Ping{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var p stanpb.Ping
@@ -58,6 +62,7 @@ func FuzzPing(f *testing.F) {
 }
 
 func FuzzClose(f *testing.F) {
+	f.Add(notProto())
 	seed(f, &stanpb.CloseRequest{ClientId: "a"}, &stanpb.CloseRequest{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var p stanpb.CloseRequest
@@ -70,6 +75,7 @@ func FuzzClose(f *testing.F) {
 // What goes into the stream has a subject of the configuration, and headers that are one
 // line each.
 func FuzzPublish(f *testing.F) {
+	f.Add(notProto())
 	seed(f, &stanpb.PubMsg{ClientId: "a", Guid: "g", Subject: "habitat", Data: []byte("x"), ConnId: []byte("c")},
 		&stanpb.PubMsg{Guid: "g", Subject: "habitat", ConnId: []byte("c")},
 		&stanpb.PubMsg{ClientId: "a", Guid: "g\r\nNats-Rollup: all", Subject: "habitat"},
