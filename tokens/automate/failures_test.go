@@ -260,7 +260,7 @@ func TestStatusOfHTTP(t *testing.T) {
 // Attack: somebody in the place of one of Automate's services ends every connection, so that usher does nothing but connect
 // Held by: usher waits between two connections to a service, whatever became of the first
 func TestEndedConnections(t *testing.T) {
-	const patience = time.Second
+	const connects, apart = 5, 250 * time.Millisecond
 	const settings, goAway = "\x00\x00\x00\x04\x00\x00\x00\x00\x00", "\x00\x00\x08\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 	for name, frames := range map[string]string{"closed": settings, "GOAWAY": settings + goAway} {
 		t.Run(name, func(t *testing.T) {
@@ -289,10 +289,11 @@ func TestEndedConnections(t *testing.T) {
 				_ = l.Close()
 				<-ended
 			})
+			began := time.Now()
 			start(t, eager(t, a))
-			time.Sleep(patience)
-			if n := connections.Load(); n < 2 || n > 5 {
-				t.Errorf("%d connections within %v, want one every 250 ms", n, patience)
+			callouttest.Eventually(t, "it connects again and again", func() bool { return connections.Load() >= connects })
+			if took := time.Since(began); took < (connects-1)*apart {
+				t.Errorf("%d connections within %v, want one every %v", connects, took, apart)
 			}
 		})
 	}
