@@ -59,6 +59,9 @@ type Bridge struct {
 // queue is the queue group of all bridges of a cluster.
 const queue = "usher-stan-bridge"
 
+// flushTime is how long a bridge that stops tries to send its last acknowledgements.
+const flushTime = 5 * time.Second
+
 // Start connects and serves. Servers that do not answer are tried again for ever, so an
 // error is one of the configuration.
 func Start(cfg *Config) (*Bridge, error) {
@@ -179,7 +182,9 @@ func (b *Bridge) Stop(ctx context.Context) {
 		case <-ctx.Done():
 		}
 		b.pending.wait(ctx)
-		_ = b.nc.FlushWithContext(ctx) // sends the last acknowledgements
+		flush, cancel := context.WithTimeout(ctx, flushTime) // nats.go flushes nothing without a deadline
+		_ = b.nc.FlushWithContext(flush)                     // sends the last acknowledgements
+		cancel()
 	}
 	b.stop()
 	b.ended.Wait()

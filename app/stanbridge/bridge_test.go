@@ -259,7 +259,7 @@ func TestDrain(t *testing.T) {
 	stored := messages(t, nc)
 	t.Logf("sent %d, stored %d, acknowledged %d", n, stored, got)
 	if got == 0 || uint64(got) != stored || b.Status().Pending != 0 {
-		t.Errorf("stored %d, acknowledged %d, pending %d", stored, got, b.Status().Pending)
+		t.Errorf("stored %d, acknowledged %d, status %+v", stored, got, b.Status())
 	}
 	js, err := jetstream.New(nc)
 	callouttest.Must(t, err)

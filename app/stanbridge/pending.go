@@ -27,8 +27,9 @@ type pending struct {
 	mu      sync.Mutex
 	all     map[*nats.Msg]*waiting
 	total   amount
+	answers int               // messages that were removed, and whose answer is not sent yet
 	clients map[string]amount // only those that have something here
-	idle    chan struct{}     // closed when nothing waits; nil: nobody asks
+	idle    chan struct{}     // closed when nothing waits and all is answered; nil: nobody asks
 }
 
 func newPending(messages, bytes int) *pending {
@@ -52,7 +53,8 @@ func (p *pending) add(m *nats.Msg, w *waiting) Reason {
 	return ""
 }
 
-// remove returns the message that waited, or nil if it does not wait any more.
+// remove returns the message that waited, or nil if it does not wait any more. The caller
+// answers it, and then calls answered.
 func (p *pending) remove(m *nats.Msg) *waiting {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -62,12 +64,23 @@ func (p *pending) remove(m *nats.Msg) *waiting {
 	}
 	delete(p.all, m)
 	p.count(w, -1)
-	if len(p.all) == 0 && p.idle != nil {
+	p.answers++
+	return w
+}
+
+// answered is called once for each message that remove has returned.
+func (p *pending) answered() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answers--
+	if p.isIdle() && p.idle != nil {
 		close(p.idle)
 		p.idle = nil
 	}
-	return w
 }
+
+// isIdle reports whether nothing waits. p is locked.
+func (p *pending) isIdle() bool { return len(p.all) == 0 && p.answers == 0 }
 
 // count adds a message n times. p is locked.
 func (p *pending) count(w *waiting, n int) {
@@ -95,10 +108,10 @@ func (p *pending) amount() amount {
 	return p.total
 }
 
-// wait waits until nothing waits, or ctx ends. One caller at a time may wait.
+// wait waits until nothing waits and all is answered, or ctx ends. One caller at a time may wait.
 func (p *pending) wait(ctx context.Context) {
 	p.mu.Lock()
-	if len(p.all) == 0 {
+	if p.isIdle() {
 		p.mu.Unlock()
 		return
 	}

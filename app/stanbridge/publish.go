@@ -53,6 +53,7 @@ func (b *Bridge) stored(m *nats.Msg) {
 	if w == nil {
 		return // its wait has ended
 	}
+	defer b.pending.answered()
 	b.counts.acked.Add(1)
 	b.cfg.Observe(b.cfg.Now().Sub(w.since))
 	b.send(w.reply, &stanpb.PubAck{Guid: w.guid})
@@ -65,6 +66,7 @@ func (b *Bridge) notStored(m *nats.Msg, err error) {
 	if w == nil {
 		return
 	}
+	defer b.pending.answered()
 	if !isDefinite(err) {
 		b.counts.refuse(ReasonUnavailable)
 		return
