@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go/micro"
 
 	"usher/callout/admission"
+	"usher/callout/claims"
 	"usher/callout/ratelimit"
 )
 
@@ -110,7 +111,7 @@ func (s *Service) openData(x *exchange, data []byte, header string, maxPayload i
 	if err != nil {
 		return x.endWith(err)
 	}
-	x.credential = CredentialOf(x.request.claims)
+	x.credential = claims.Credential(x.request.claims)
 	x.credential.RequestID = x.id
 	x.source = ratelimit.HostSource(x.credential.Host)
 	x.attempt = s.failures.Attempt(x.source, x.credential.FailureKey())

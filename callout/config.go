@@ -41,10 +41,12 @@ type Config struct {
 	Audit   *audit.Log
 	Metrics *metrics.Metrics
 	Tracer  *tracing.Tracer // makes spans of requests that have ended; nil: none
-	Now     func() time.Time
-	Random  io.Reader     // for nonces
-	NewID   func() string // returns a request id, which is unique and not secret
-	Host    string        // name of the host for the Report; may be empty
+
+	Sessions Sessions // is told of granted connections; nil: nobody is
+	Now      func() time.Time
+	Random   io.Reader     // for nonces
+	NewID    func() string // returns a request id, which is unique and not secret
+	Host     string        // name of the host for the Report; may be empty
 }
 
 // Bounds on the memory of the requests that are not finished. A usual one has 2 KB, but

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
 
+	"usher/callout/claims"
 	"usher/issuer"
 	"usher/issuer/keyring"
 	"usher/tokens"
@@ -101,10 +102,10 @@ func FuzzCredential(f *testing.F) {
 		f.Add(s[0], s[1], s[2], s[3])
 	}
 	f.Fuzz(func(t *testing.T, token, user, password, host string) {
-		claims := jwt.NewAuthorizationRequestClaims("A")
-		claims.ConnectOptions = jwt.ConnectOptions{Token: token, Username: user, Password: password}
-		claims.ClientInformation.Host = host
-		c := CredentialOf(claims)
+		request := jwt.NewAuthorizationRequestClaims("A")
+		request.ConnectOptions = jwt.ConnectOptions{Token: token, Username: user, Password: password}
+		request.ClientInformation.Host = host
+		c := claims.Credential(request)
 		got := c.Token()
 		if !slices.Contains([]string{token, user, password}, got) {
 			t.Errorf("token %q is not one of the fields", got)

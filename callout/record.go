@@ -20,6 +20,7 @@ func (s *Service) record(x *exchange) {
 	if x.authenticated && countsAsFailure(&x.decision) {
 		s.failuresAt(x.decision.Verifier).Record(x.attempt)
 	}
+	s.reportGranted(x)
 	s.cfg.Metrics.Request(x.decision.Code)
 	s.cfg.Metrics.Verified(x.decision.Verifier, string(x.decision.Outcome))
 	e := x.event()

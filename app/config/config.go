@@ -5,24 +5,26 @@ import "time"
 // Config is a valid configuration. Its paths are clean; a relative path of the file
 // is joined to the directory of the file.
 type Config struct {
-	NATS        NATS        `yaml:"nats" doc:"How usher connects to NATS. Its user must be one of auth_users in the server's auth_callout block. Otherwise the server would ask usher to authorize usher's own connection."`
-	Accounts    Accounts    `yaml:"accounts" doc:"NATS accounts, by their names in the server's configuration; in operator mode by their names in keyring.yaml."`
-	Keyring     Keyring     `yaml:"keyring" doc:"The keys that usher signs and decrypts with."`
-	Operator    Operator    `yaml:"operator" doc:"Operator mode only. What usher nkey, usher project and usher check need to read and change account JWTs. usher serve uses this section only if operator.create_accounts is true."`
-	Directory   Directory   `yaml:"directory" doc:"Where users, projects, ACLs and API key digests are stored."`
-	Credentials Credentials `yaml:"credentials" doc:"Kinds of credentials beside API keys and nkeys, which usher always accepts. A kind whose list is empty, or whose section is not set, is off."`
-	Identities  Identities  `yaml:"identities" doc:"What identities get that are not of the directory, such as those of an identity provider."`
-	Profiles    []Profile   `yaml:"profiles" default:"[]" rule:"unique-names" doc:"What internal services may do: the subjects of each in its account, and nothing else. A rule of identities gives a profile to an identity (docs/how-to/internal-services.md). A change takes effect after a restart of usher."`
-	Callout     Callout     `yaml:"callout" doc:"How usher processes authorization requests."`
-	UserJWT     UserJWT     `yaml:"user_jwt" doc:"The user JWT that usher issues for a granted connection."`
-	HealthCheck HealthCheck `yaml:"healthcheck" doc:"The health check, which connects as a client does. Set it together with accounts.healthcheck."`
-	API         API         `yaml:"api" doc:"The management API over HTTP. It needs a directory in a bucket: directory.from must be kv or embedded."`
-	HTTP        HTTP        `yaml:"http" doc:"Metrics and health endpoints over HTTP."`
-	Log         Log         `yaml:"log" doc:"usher's own log, written to standard error."`
-	Audit       Audit       `yaml:"audit" doc:"The audit log: one JSON line for each decision."`
-	Tracing     Tracing     `yaml:"tracing" doc:"Traces of requests, sent to an OpenTelemetry collector (docs/how-to/trace.md). A change of this section takes effect after a restart of usher."`
-	StanBridge  StanBridge  `yaml:"stan_bridge" doc:"A bridge for clients that publish with the NATS Streaming protocol: it stores their messages in a JetStream stream (docs/how-to/stan-bridge.md). A change of this section takes effect after a restart of usher."`
-	Gateways    []Gateway   `yaml:"gateways" default:"[]" rule:"unique-names" doc:"Gateways that must be joined: those of a super-cluster, such as the two of an event gateway. Only usher check reads them (docs/reference/checks.md)."`
+	NATS        NATS              `yaml:"nats" doc:"How usher connects to NATS. Its user must be one of auth_users in the server's auth_callout block. Otherwise the server would ask usher to authorize usher's own connection."`
+	Accounts    Accounts          `yaml:"accounts" doc:"NATS accounts, by their names in the server's configuration; in operator mode by their names in keyring.yaml."`
+	Keyring     Keyring           `yaml:"keyring" doc:"The keys that usher signs and decrypts with."`
+	Operator    Operator          `yaml:"operator" doc:"Operator mode only. What usher nkey, usher project and usher check need to read and change account JWTs. usher serve uses this section only if operator.create_accounts is true."`
+	Directory   Directory         `yaml:"directory" doc:"Where users, projects, ACLs and API key digests are stored."`
+	Credentials Credentials       `yaml:"credentials" doc:"Kinds of credentials beside API keys and nkeys, which usher always accepts. A kind whose list is empty, or whose section is not set, is off."`
+	Identities  Identities        `yaml:"identities" doc:"What identities get that are not of the directory, such as those of an identity provider."`
+	Profiles    []Profile         `yaml:"profiles" default:"[]" rule:"unique-names" doc:"What internal services may do: the subjects of each in its account, and nothing else. A rule of identities gives a profile to an identity (docs/how-to/internal-services.md). A change takes effect after a restart of usher."`
+	Callout     Callout           `yaml:"callout" doc:"How usher processes authorization requests."`
+	UserJWT     UserJWT           `yaml:"user_jwt" doc:"The user JWT that usher issues for a granted connection."`
+	Sessions    Sessions          `yaml:"sessions" doc:"Live sessions: the connections that usher has granted (docs/explanation/sessions.md)."`
+	Revocation  SessionRevocation `yaml:"revocation" doc:"What happens to a session whose grant loses something, or whose credential is no longer good."`
+	HealthCheck HealthCheck       `yaml:"healthcheck" doc:"The health check, which connects as a client does. Set it together with accounts.healthcheck."`
+	API         API               `yaml:"api" doc:"The management API over HTTP. It needs a directory in a bucket: directory.from must be kv or embedded."`
+	HTTP        HTTP              `yaml:"http" doc:"Metrics and health endpoints over HTTP."`
+	Log         Log               `yaml:"log" doc:"usher's own log, written to standard error."`
+	Audit       Audit             `yaml:"audit" doc:"The audit log: one JSON line for each decision."`
+	Tracing     Tracing           `yaml:"tracing" doc:"Traces of requests, sent to an OpenTelemetry collector (docs/how-to/trace.md). A change of this section takes effect after a restart of usher."`
+	StanBridge  StanBridge        `yaml:"stan_bridge" doc:"A bridge for clients that publish with the NATS Streaming protocol: it stores their messages in a JetStream stream (docs/how-to/stan-bridge.md). A change of this section takes effect after a restart of usher."`
+	Gateways    []Gateway         `yaml:"gateways" default:"[]" rule:"unique-names" doc:"Gateways that must be joined: those of a super-cluster, such as the two of an event gateway. Only usher check reads them (docs/reference/checks.md)."`
 }
 
 // The values of nats.mode.

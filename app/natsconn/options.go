@@ -80,6 +80,16 @@ func BridgeOptions(cfg *config.Config) ([]nats.Option, error) {
 	return withCredentials(opts, "stan_bridge", bridgeLogin(cfg), cfg.Keyring.AllowGroupReadable)
 }
 
+// SessionsOptions returns the options of the connection of sessions to the system account.
+func SessionsOptions(cfg *config.Config) ([]nats.Option, error) {
+	opts, err := TLSOptions(&cfg.NATS.TLS)
+	if err != nil {
+		return nil, err
+	}
+	c := &cfg.Sessions
+	return withCredentials(opts, "sessions", login{c.User, c.PasswordFile, c.NKeyFile, c.CredsFile}, cfg.Keyring.AllowGroupReadable)
+}
+
 func bridgeTLS(cfg *config.Config) *config.TLS {
 	c := &cfg.StanBridge.TLS
 	return &config.TLS{CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile, ServerName: c.ServerName}

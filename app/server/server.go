@@ -50,6 +50,7 @@ type Server struct {
 	tracers          tracers
 	forgetting       *forgetting
 	bridge           bridge
+	sessions         *liveSessions
 	started          atomic.Bool
 
 	connections assembly.Connections // of the listeners, at most
@@ -87,6 +88,7 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 	if err := srv.prepareBridge(); err != nil {
 		return nil, errors.Join(fault.InConfig(err), srv.Close())
 	}
+	srv.prepareSessions()
 	srv.service, err = callout.New(callout.Config{
 		URLs: natsconn.URLs(cfg), Options: append(opts, natsconn.LogConnectErrors(cfg, log, srv.Parts.Now)), Account: assembly.ServerAccount(cfg, srv.Parts.Keyring.Keyring()),
 		Connections: cfg.NATS.Connections, Workers: assembly.Workers(cfg), Queue: cfg.Callout.Queue,
@@ -97,7 +99,8 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 		Budget: cfg.Callout.Budget, Leeway: cfg.Callout.ClockSkew, Version: version.Semver(),
 		Decider: srv.Parts.Decider, Issuer: srv.Parts.Issuer, Keyring: srv.Parts.Keyring.Keyring,
 		Log: log, Audit: srv.audit.Log, Metrics: metrics.New(srv.registry, callout.MetricCodes()), Tracer: srv.tracers.callout,
-		Now: srv.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Host: hostName(),
+		Sessions: srv.sessions,
+		Now:      srv.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Host: hostName(),
 	})
 	if err != nil {
 		return nil, errors.Join(err, srv.Close())
@@ -218,6 +221,11 @@ func (srv *Server) Serve(ctx context.Context, started func()) (err error) {
 		return err
 	}
 	if err := srv.bridge.start(); err != nil {
+		return err
+	}
+	sessionsCtx, endSessions := context.WithCancel(context.Background())
+	defer endSessions()
+	if err := srv.startSessions(sessionsCtx); err != nil {
 		return err
 	}
 	srv.started.Store(true)

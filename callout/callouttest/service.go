@@ -59,6 +59,7 @@ type ServiceConfig struct {
 	Verifiers             []tokens.Verifier // asked before the built-in ones
 	Identities            *mapping.Rules    // default none
 	Tracer                *tracing.Tracer   // default none
+	Sessions              callout.Sessions  // default none
 	Now                   func() time.Time  // default time.Now
 	Options               []nats.Option     // replaces the service user
 }
@@ -132,8 +133,8 @@ func StartServiceNoWait(tb testing.TB, cfg ServiceConfig) *Service {
 		Log:     log,
 		Audit:   s.audit,
 		Metrics: metrics.New(s.Registry, callout.MetricCodes()),
-		Tracer:  cfg.Tracer,
-		Now:     cfg.Now, Random: rand.Reader, NewID: nuid.Next,
+		Tracer:  cfg.Tracer, Sessions: cfg.Sessions,
+		Now: cfg.Now, Random: rand.Reader, NewID: nuid.Next,
 	})
 	Must(tb, err)
 	Must(tb, s.Start())

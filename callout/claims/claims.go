@@ -2,7 +2,7 @@
 // them. encoding/json needs five times as long for them, and an allocation for each
 // string.
 //
-// It promises that its result is that of encoding/json. It decides nothing: it leaves
+// It promises that the result of Decode is that of encoding/json. It decides nothing: it leaves
 // every text that nats-server would not write, valid or not, to encoding/json.
 package claims
 

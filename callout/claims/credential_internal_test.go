@@ -1,4 +1,4 @@
-package callout
+package claims
 
 import (
 	"encoding/base64"
@@ -13,7 +13,7 @@ import (
 
 // The token and the selection of a credential, in the fields in which nats-server
 // passes it on.
-func TestCredentialOf(t *testing.T) {
+func TestCredential(t *testing.T) {
 	account, err := nkeys.CreateAccount()
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func TestCredentialOf(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			claims := jwt.NewAuthorizationRequestClaims("A")
 			claims.ConnectOptions = c.opts
-			credential := CredentialOf(claims)
+			credential := Credential(claims)
 			if token := credential.Token(); token != c.token {
 				t.Errorf("token %q, expected %q", token, c.token)
 			}
@@ -70,7 +70,7 @@ func TestCredentialFacts(t *testing.T) {
 	claims.ConnectOptions = jwt.ConnectOptions{Name: "sensor", Lang: "go", Version: "1.55.0"}
 	claims.ClientInformation = jwt.ClientInformation{Kind: "Client", Type: "mqtt", MQTT: "pia:phone"}
 	claims.Server = jwt.ServerID{Name: "n1", ID: "N1", Cluster: "east", Tags: jwt.TagList{"az:1"}, XKey: "X1"}
-	c := CredentialOf(claims)
+	c := Credential(claims)
 	if want := (tokens.Client{Name: "sensor", Lang: "go", Version: "1.55.0", Kind: "Client", Type: "mqtt"}); c.Client != want {
 		t.Errorf("client %+v", c.Client)
 	}

@@ -1,0 +1,42 @@
+package config
+
+import "usher/app/config/schema"
+
+// Sessions configures how usher knows the live sessions.
+type Sessions struct {
+	User         string `yaml:"user" rule:"line" doc:"User name of a user of the system account, with which usher lists and closes connections, in config mode. Without one of sessions.user, sessions.nkey_file and sessions.creds_file usher cannot close a connection. usher init makes a user that may do nothing else. Set it together with sessions.password_file."`
+	PasswordFile string `yaml:"password_file" rule:"path" doc:"File with the password of sessions.user. usher refuses a file that others can read, see keyring.allow_group_readable."`
+	NKeyFile     string `yaml:"nkey_file" rule:"path" doc:"File with the user nkey seed of that user, instead of sessions.user and its password. usher refuses a file that others can read, see keyring.allow_group_readable."`
+	CredsFile    string `yaml:"creds_file" rule:"path" doc:"Credentials file (.creds) of that user, in operator mode. usher refuses a file that others can read, see keyring.allow_group_readable."`
+}
+
+// Configured reports whether usher has a user of the system account for sessions.
+func (s *Sessions) Configured() bool { return s.User != "" || s.NKeyFile != "" || s.CredsFile != "" }
+
+// The values of revocation.when.
+const (
+	RevokeImmediately   = "immediate"
+	RevokeAtNextConnect = "next_connect"
+)
+
+// The values of revocation.on_gain.
+const (
+	OnGainKeep      = "keep"
+	OnGainReconnect = "reconnect"
+)
+
+// SessionRevocation configures when sessions are closed.
+type SessionRevocation struct {
+	When   string `yaml:"when" default:"immediate" rule:"one-of=immediate|next_connect" doc:"immediate: usher closes a session that has lost something, which needs a user of the system account (sessions.user, sessions.nkey_file or sessions.creds_file). next_connect: the session stays open until its user JWT expires; the next connect is decided by the new state. Without a user of the system account it is always next_connect."`
+	OnGain string `yaml:"on_gain" default:"keep" rule:"one-of=keep|reconnect" doc:"What happens to a session whose grant has only gained something. keep: it stays as it is. reconnect: usher closes it, so that its client comes back with the new grant."`
+	Rate   int    `yaml:"rate" default:"2000" rule:"between=1..100000" doc:"Sessions that all ushers together close in a second for revocation.on_gain. Sessions that have lost something are closed at once."`
+}
+
+func sessionConstraints() []schema.Constraint {
+	return []schema.Constraint{
+		schema.AtMostOne([]string{"sessions.user", "sessions.password_file"}, []string{"sessions.nkey_file"}, []string{"sessions.creds_file"}),
+		schema.BothOrNeither("sessions.user", "sessions.password_file"),
+		onlyInMode(ModeConfig, "sessions.user"),
+		onlyInMode(ModeOperator, "sessions.creds_file"),
+	}
+}

@@ -1,0 +1,79 @@
+// Package session describes a live session: a connection to nats-server that usher has
+// granted, and what it was granted for.
+//
+// It holds no secret: a credential is named by its key id and a digest.
+package session
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"usher/identity"
+	"usher/permissions"
+	"usher/tokens"
+)
+
+// ID identifies a connection for as long as its server runs. A server never uses the number
+// of a client twice.
+type ID struct {
+	Server string // public nkey of the server, "N…"
+	Client uint64 // the number of the connection on that server (cid)
+}
+
+// String returns the id as commands and the API spell it: "<server>:<client>".
+func (id ID) String() string { return id.Server + ":" + strconv.FormatUint(id.Client, 10) }
+
+// ParseID parses the form of String.
+func ParseID(text string) (ID, error) {
+	server, number, ok := strings.Cut(text, ":")
+	client, err := strconv.ParseUint(number, 10, 64)
+	if !ok || server == "" || err != nil {
+		return ID{}, fmt.Errorf("not the id of a session: expected SERVER:CLIENT, such as NAB…:42")
+	}
+	return ID{server, client}, nil
+}
+
+// Session is what is known about one granted connection. Nobody changes a Session that
+// another one may read.
+type Session struct {
+	ID
+	ServerName string
+	RequestID  string // of the granting decision, in log and audit
+
+	// What the decision was based on. Identity is as it was mapped: it has a name.
+	Identity identity.Identity
+	Verifier string
+	Rules    []string // names of the rules of identities that matched
+	Profile  string
+	Digest   [32]byte // of the token or certificate (tokens.Credential.Digest); zero: none
+	Revision uint64   // of the directory
+
+	Grant    permissions.Grant
+	UserNKey string    // subject of the user JWT
+	Started  time.Time // when it was granted
+	Expires  time.Time // end of the user JWT; zero: none
+
+	Addr   netip.Addr // of the client; the zero Addr: not known
+	Client tokens.Client
+
+	Instance string // of the usher that granted it
+
+	// Adopted: a server has the connection and no usher knows why it was granted. Only ID,
+	// ServerName, Identity.Name, Identity.Selection, Grant.Account, Started, Addr and Client
+	// are set.
+	Adopted bool
+}
+
+// Projects returns the projects whose roles are in the grant, sorted.
+func (s *Session) Projects() []string {
+	var out []string
+	for _, tag := range s.Grant.Tags {
+		if project, ok := strings.CutPrefix(tag, "project:"); ok {
+			out = append(out, project)
+		}
+	}
+	return out
+}

@@ -1,0 +1,42 @@
+package callout
+
+import (
+	"slices"
+	"strings"
+
+	"usher/callout/session"
+)
+
+// Sessions is told of the connections that are granted. Its methods return at once.
+type Sessions interface {
+	// Granted is called once for each granted request, after its answer was sent. The server
+	// may still refuse the user JWT.
+	Granted(s *session.Session)
+}
+
+// reportGranted tells the registry of sessions about a granted request.
+func (s *Service) reportGranted(x *exchange) {
+	if s.cfg.Sessions == nil || x.decision.Outcome != Granted {
+		return
+	}
+	s.cfg.Sessions.Granted(x.session(s.instance))
+}
+
+// session returns what is known about a granted connection. It shares no memory with the
+// text of the request, which is much larger.
+func (x *exchange) session(instance string) *session.Session {
+	c, d := x.request.claims, &x.decision
+	out := &session.Session{
+		ID:         session.ID{Server: strings.Clone(c.Server.ID), Client: c.ClientInformation.ID},
+		ServerName: strings.Clone(c.Server.Name), RequestID: x.id,
+		Identity: d.Identity, Verifier: d.Verifier, Rules: slices.Clone(d.Rules), Profile: d.Facts.Profile,
+		Grant: d.Grant, UserNKey: strings.Clone(c.UserNkey), Started: x.arrival, Expires: x.expires,
+		Addr: x.credential.Addr(), Client: x.credential.Client, Instance: instance,
+	}
+	if d.Snapshot != nil {
+		out.Revision = d.Snapshot.Latest()
+	}
+	out.Client.Name, out.Client.Lang, out.Client.Version = strings.Clone(out.Client.Name), strings.Clone(out.Client.Lang), strings.Clone(out.Client.Version)
+	out.Client.Kind, out.Client.Type = strings.Clone(out.Client.Kind), strings.Clone(out.Client.Type)
+	return out
+}
