@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"usher/app/sessions"
+	"usher/callout"
 	"usher/callout/session"
 )
 
@@ -20,6 +21,10 @@ func (srv *Server) prepareSessions() {
 
 // startSessions connects. The sessions end with ctx.
 func (srv *Server) startSessions(context.Context) error { return nil }
+
+// identitiesReloaded is called after identities and profiles have changed: sessions of
+// identities that are not of the directory may have lost something.
+func (*liveSessions) identitiesReloaded(*callout.Ruleset) {}
 
 // Granted implements callout.Sessions.
 func (l *liveSessions) Granted(s *session.Session) { l.registry.Add(s) }
