@@ -28,9 +28,9 @@ func grantOf(rules ...string) *permissions.Grant {
 
 func TestLost(t *testing.T) {
 	for _, c := range []struct {
-		name     string
+		name          string
 		before, after []string
-		want     string // empty: nothing is lost
+		want          string // empty: nothing is lost
 	}{
 		{"the same", []string{"+p a.b", "-s >"}, []string{"+p a.b", "-s >"}, ""},
 		{"one more", []string{"+p a"}, []string{"+p a", "+p b", "+s b"}, ""},
@@ -70,9 +70,9 @@ func TestLostBesideSubjects(t *testing.T) {
 	both := []directory.ConnectionType{directory.ConnectionStandard, directory.ConnectionWebSocket}
 	type change = func(g *permissions.Grant)
 	for _, c := range []struct {
-		name     string
+		name          string
 		before, after change
-		want     string
+		want          string
 	}{
 		{"account", func(*permissions.Grant) {}, func(g *permissions.Grant) { g.Account = "LAB" }, "account APP"},
 		{"a scope", func(*permissions.Grant) {}, func(g *permissions.Grant) { g.Scope = "x" }, "permissions outside of scope x"},
