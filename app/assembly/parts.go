@@ -178,6 +178,7 @@ func New(cfg *config.Config, log *slog.Logger, on Observers) (*Parts, error) {
 	p.Decider = &callout.Decider{
 		Chain:    chain,
 		Snapshot: func() *snapshot.Snapshot { return store.Snapshot() },
+		Now:      now,
 		Ruleset:  p.Ruleset,
 	}
 	p.Issuer = issuer.New(issuer.Config{
