@@ -10,6 +10,7 @@ import (
 	"usher/api/bulk"
 	"usher/api/projects"
 	"usher/api/rest"
+	"usher/api/sessions"
 	"usher/api/users"
 	"usher/api/wire"
 	"usher/internal/audit"
@@ -43,6 +44,15 @@ type Config struct {
 	// system account, by all their names.
 	Reserved []string
 
+	// Sessions is the live sessions; nil: none is known.
+	Sessions sessions.Live
+	// SessionClosed receives every session that is closed, for the audit; nil: nobody wants
+	// to know.
+	SessionClosed func(audit.SessionClosed)
+	// EditedElsewhere says where the directory is edited, if it is not over the API; empty:
+	// requests can change it.
+	EditedElsewhere string
+
 	// Accounts creates and closes accounts of projects; nil: this service does not.
 	Accounts projects.Accounts
 	// AccountRequired refuses a project without an account if Accounts is nil. It is set in
@@ -69,13 +79,17 @@ func (c *Config) setDefaults() error {
 func (c *Config) rest() rest.Config {
 	return rest.Config{
 		Store: c.Store, Audit: c.Audit, Now: c.Now, Random: c.Random, NewID: c.NewID, Log: c.Log, Tracer: c.Tracer,
-		Policy: c.Policy, MaxPayload: c.MaxPayload,
+		Policy: c.Policy, MaxPayload: c.MaxPayload, EditedElsewhere: c.EditedElsewhere,
 		KeyIn: c.KeyIn, FailedKeys: c.FailedKeys, MaxBody: c.MaxBody, Timeout: c.Timeout,
 	}
 }
 
 func (c *Config) users() *users.Handlers {
 	return users.New(users.Config{Now: c.Now, Policy: c.Policy, Explain: c.Explain})
+}
+
+func (c *Config) sessions() *sessions.Handlers {
+	return sessions.New(sessions.Config{Live: c.Sessions, Closed: c.SessionClosed, Now: c.Now})
 }
 
 func (c *Config) projects() *projects.Handlers {

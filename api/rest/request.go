@@ -115,6 +115,9 @@ func (r *Request) handle() (*Response, error) {
 			return nil, r.limit(r.router.notAllowed, r.Caller.ID.String(), apierror.From(err), "Too many requests that are refused to this user")
 		}
 	}
+	if where := r.router.cfg.EditedElsewhere; where != "" && r.Route.changesDirectory() {
+		return nil, apierror.DirectoryElsewhere(where)
+	}
 	if err := r.decodeBody(); err != nil {
 		return nil, err
 	}
@@ -129,12 +132,19 @@ var PathName = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 // pathHost is what a path has as the name of a host.
 var pathHost = regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`)
 
+// pathSession is what a path has as the id of a session.
+var pathSession = regexp.MustCompile(`^[A-Z0-9]+:[0-9]+$`)
+
 // NameIn returns what a variable of a path may be.
 func NameIn(variable string) *regexp.Regexp {
-	if variable == VarHost {
+	switch variable {
+	case VarHost:
 		return pathHost
+	case VarSession:
+		return pathSession
+	default:
+		return PathName
 	}
-	return PathName
 }
 
 func (r *Request) checkPath() error {
@@ -148,6 +158,8 @@ func (r *Request) checkPath() error {
 			shape = apierror.UUIDShape
 		case VarHost:
 			shape = apierror.HostFormat
+		case VarSession:
+			shape = apierror.SessionShape
 		}
 		return apierror.InvalidReference(name, shape)
 	}
@@ -156,6 +168,9 @@ func (r *Request) checkPath() error {
 
 // Var returns a variable of the path.
 func (r *Request) Var(name string) string { return r.vars[name] }
+
+// ID returns the id of the request, which log and audit contain.
+func (r *Request) ID() string { return r.id }
 
 // Host returns the address of the client, without the port.
 func (r *Request) Host() string { return r.host }
