@@ -104,6 +104,9 @@ func hostOf(remote string) string {
 
 // handle checks the request, and calls the handler of its route.
 func (r *Request) handle() (*Response, error) {
+	if r.Route.Authenticate == nil {
+		r.key = r.presentedKey() // at first, because every text that is written is searched for it
+	}
 	if err := r.checkPath(); err != nil {
 		return nil, err
 	}
