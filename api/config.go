@@ -49,9 +49,6 @@ type Config struct {
 	// SessionClosed receives every session that is closed, for the audit; nil: nobody wants
 	// to know.
 	SessionClosed func(audit.SessionClosed)
-	// EditedElsewhere says where the directory is edited, if it is not over the API; empty:
-	// requests can change it.
-	EditedElsewhere string
 
 	// Accounts creates and closes accounts of projects; nil: this service does not.
 	Accounts projects.Accounts
@@ -79,7 +76,7 @@ func (c *Config) setDefaults() error {
 func (c *Config) rest() rest.Config {
 	return rest.Config{
 		Store: c.Store, Audit: c.Audit, Now: c.Now, Random: c.Random, NewID: c.NewID, Log: c.Log, Tracer: c.Tracer,
-		Policy: c.Policy, MaxPayload: c.MaxPayload, EditedElsewhere: c.EditedElsewhere,
+		Policy: c.Policy, MaxPayload: c.MaxPayload,
 		KeyIn: c.KeyIn, FailedKeys: c.FailedKeys, MaxBody: c.MaxBody, Timeout: c.Timeout,
 	}
 }

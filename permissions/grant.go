@@ -167,7 +167,7 @@ func (g *Grant) Check(side Side, subject string) Verdict {
 
 // OnlyIn reports whether the grant holds for nothing outside of a project.
 func (g *Grant) OnlyIn(project string) bool {
-	if g.WholeAccount || !slices.Contains(g.Tags, tagProject+project) {
+	if !slices.Contains(g.Tags, tagProject+project) {
 		return false
 	}
 	for _, tag := range g.Tags {

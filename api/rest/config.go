@@ -53,10 +53,6 @@ type Config struct {
 	// the limit is permissions.MaxAnswer.
 	MaxPayload func() int64
 
-	// EditedElsewhere says where the directory is edited, if requests cannot change it; empty:
-	// they can.
-	EditedElsewhere string
-
 	KeyIn      KeyIn         // default: header
 	FailedKeys float64       // failures per second of one client host; 0: no limit
 	MaxBody    int64         // bytes; default: 1 MiB

@@ -118,8 +118,8 @@ func (r *Request) handle() (*Response, error) {
 			return nil, r.limit(r.router.notAllowed, r.Caller.ID.String(), apierror.From(err), "Too many requests that are refused to this user")
 		}
 	}
-	if where := r.router.cfg.EditedElsewhere; where != "" && r.Route.changesDirectory() {
-		return nil, apierror.DirectoryElsewhere(where)
+	if err := r.checkDirectory(); err != nil {
+		return nil, err
 	}
 	if err := r.decodeBody(); err != nil {
 		return nil, err
