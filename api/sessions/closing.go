@@ -103,6 +103,6 @@ func (c *closing) close(ctx context.Context, s *session.Session) {
 	case err == nil:
 		c.result.Closed++
 	case len(c.result.NotClosed) < maxListed:
-		c.result.NotClosed = append(c.result.NotClosed, wire.NotClosed{ID: s.ID.String(), User: s.Identity.Name, Cause: err.Error()})
+		c.result.NotClosed = append(c.result.NotClosed, wire.NotClosed{ID: s.String(), User: s.Identity.Name, Cause: err.Error()})
 	}
 }

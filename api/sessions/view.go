@@ -56,7 +56,7 @@ func (v *view) matches(s *session.Session, f *Filter) bool {
 // show returns a session as the caller sees it.
 func (v *view) show(s *session.Session) wire.Session {
 	out := wire.Session{
-		ID: s.ID.String(), User: s.Identity.Name, Account: s.Grant.Account, Projects: rest.Strings(s.Projects()),
+		ID: s.String(), User: s.Identity.Name, Account: s.Grant.Account, Projects: rest.Strings(s.Projects()),
 		Server: s.Server, ServerName: s.ServerName, StartedOn: wire.Time(s.Started), ExpiresOn: wire.Time(s.Expires), Adopted: s.Adopted,
 	}
 	if s.Addr.IsValid() {
