@@ -29,6 +29,7 @@ type verdict struct {
 // returns that of this one.
 func (e *Engine) round(ctx context.Context, before *snapshot.Snapshot, working *sync.WaitGroup) *snapshot.Snapshot {
 	taken, snap := e.take()
+	defer e.endRound()
 	if snap == nil {
 		return before // none is loaded; nobody can be decided
 	}
@@ -67,6 +68,12 @@ func (e *Engine) round(ctx context.Context, before *snapshot.Snapshot, working *
 	return before
 }
 
+func (e *Engine) endRound() {
+	e.mu.Lock()
+	e.deciding = false
+	e.mu.Unlock()
+}
+
 // concerns reports whether the changes may have taken something from a session. What an
 // identity that is no user of the directory gets depends on the projects alone.
 func (c *changes) concerns(s *session.Session, before, snap *snapshot.Snapshot) bool {
@@ -86,6 +93,13 @@ func (e *Engine) decide(ctx context.Context, s *session.Session, before, snap *s
 		return e.decideAdopted(s, before, snap)
 	}
 	d := e.cfg.Decider.Reconsider(ctx, s, snap)
+	if d.Code == callout.CodeAmbiguous && s.Identity.Selection.IsZero() {
+		// The user has got roles in another account. The session keeps those of its own: a
+		// project_admin must not be able to close the sessions of others.
+		one := *s
+		one.Identity.Selection.Account = s.Grant.Account
+		d = e.cfg.Decider.Reconsider(ctx, &one, snap)
+	}
 	if d.Outcome == callout.Denied {
 		return verdict{cause: d.Code, what: d.Cause}
 	}

@@ -41,10 +41,11 @@ type Replicas interface {
 	Live() int
 }
 
-// Kicker closes connections.
+// Kicker closes connections: servers.Servers.
 type Kicker interface {
-	// Kick returns nil once the server has said that the connection is gone.
-	Kick(ctx context.Context, id session.ID) error
+	// KickAll returns once the servers have said that the connections are gone, and at the
+	// end of ctx. failed are those that may still be there. rate 0: as fast as possible.
+	KickAll(ctx context.Context, ids []session.ID, rate int) (failed []session.ID, err error)
 }
 
 // Closing is a session that is to be closed.
@@ -66,7 +67,7 @@ type Config struct {
 	Decider  Decider
 	Snapshot func() *snapshot.Snapshot // by which requests are decided; nil result: none is loaded
 	Replicas Replicas
-	Kicker   Kicker // nil: nothing can be kicked
+	Kicker   Kicker
 
 	Reconnect bool // close a session whose grant has only gained something
 	Rate      int  // how many of those all replicas together close in a second
@@ -92,6 +93,7 @@ type Engine struct {
 
 	mu       sync.Mutex
 	changes  changes
+	deciding bool                     // a round is under way
 	revision uint64                   // of the directory of the newest decision
 	reloaded time.Time                // when something without a revision last changed
 	late     map[string]bool          // replicas that decided by an older state when last waited for
