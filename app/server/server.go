@@ -88,7 +88,9 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 	if err := srv.prepareBridge(); err != nil {
 		return nil, errors.Join(fault.InConfig(err), srv.Close())
 	}
-	srv.prepareSessions()
+	if err := srv.prepareSessions(); err != nil {
+		return nil, errors.Join(fault.InConfig(err), srv.Close())
+	}
 	srv.service, err = callout.New(callout.Config{
 		URLs: natsconn.URLs(cfg), Options: append(opts, natsconn.LogConnectErrors(cfg, log, srv.Parts.Now)), Account: assembly.ServerAccount(cfg, srv.Parts.Keyring.Keyring()),
 		Connections: cfg.NATS.Connections, Workers: assembly.Workers(cfg), Queue: cfg.Callout.Queue,

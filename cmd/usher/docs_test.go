@@ -89,7 +89,7 @@ func metricsDoc(t *testing.T) []byte {
 	for _, with := range []struct {
 		in    *server.Server
 		where string
-	}{{newTestInstance(t), ""}, {withVerifier, onlyVerifiers}, {withBridge, onlyBridge}, {newTestInstanceOf(t, true), onlyBuckets}} {
+	}{{newTestInstanceOf(t, false, func(cfg *config.Config) { cfg.Sessions = config.Sessions{} }), ""}, {newTestInstance(t), onlySystemUser}, {withVerifier, onlyVerifiers}, {withBridge, onlyBridge}, {newTestInstanceOf(t, true), onlyBuckets}} {
 		more, err := with.in.Metrics().Gather()
 		if err != nil {
 			t.Fatal(err)
@@ -120,12 +120,13 @@ func metricsDoc(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// These mark metrics that exist only with a bucket, with a verifier that asks another
-// system or has a cache, or with a bridge from NATS Streaming.
+// These mark metrics that exist only with a user of the system account, with a bucket, with a
+// verifier that asks another system or has a cache, or with a bridge from NATS Streaming.
 const (
-	onlyBuckets   = " Only with `directory.from: kv` or `embedded`."
-	onlyVerifiers = " Only with verifiers that ask another system or have a cache."
-	onlyBridge    = " Only with `stan_bridge.urls`."
+	onlySystemUser = " Only with `sessions.user`, `sessions.nkey_file` or `sessions.creds_file`."
+	onlyBuckets    = " Only with `directory.from: kv` or `embedded`."
+	onlyVerifiers  = " Only with verifiers that ask another system or have a cache."
+	onlyBridge     = " Only with `stan_bridge.urls`."
 )
 
 // observed is a verifier with a backend and a cache.
