@@ -73,7 +73,7 @@ func (e *Engine) release(ctx context.Context, ids []session.ID) {
 		if len(late) == 0 { // else the other replica may not know yet that it is to be closed
 			p.takeOver = p.takeOver.Add(takeOverAfter)
 		}
-		if s, ok := e.cfg.Sessions.Find(id); ok && !p.gain() {
+		if s, ok := e.live.Find(id); ok && !p.gain() {
 			losses = append(losses, Closing{s, p.cause, p.what})
 		}
 	}
@@ -174,7 +174,7 @@ func (e *Engine) tryAgain(id session.ID, err error) {
 
 // gone notes that a session was closed.
 func (e *Engine) gone(id session.ID) {
-	s, known := e.cfg.Sessions.Find(id)
+	s, known := e.live.Find(id)
 	e.mu.Lock()
 	p := e.pending[id]
 	delete(e.pending, id)

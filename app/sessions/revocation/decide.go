@@ -44,17 +44,17 @@ func (e *Engine) round(ctx context.Context, before *snapshot.Snapshot, working *
 	}
 	switch {
 	case taken.all:
-		e.cfg.Sessions.Groups(nil, decide)
+		e.live.Groups(nil, decide)
 	case taken.any && e.mapped.Load():
-		e.cfg.Sessions.Groups(nil, func(one *session.Session, all []session.ID) bool {
+		e.live.Groups(nil, func(one *session.Session, all []session.ID) bool {
 			return !taken.concerns(one, before, snap) || decide(one, all)
 		})
 	case len(taken.users) > 0:
-		e.cfg.Sessions.Groups(taken.names(), decide)
+		e.live.Groups(taken.names(), decide)
 	}
 	if !taken.all {
 		for id := range taken.arrivals {
-			if s, ok := e.cfg.Sessions.Find(id); ok && ctx.Err() == nil {
+			if s, ok := e.live.Find(id); ok && ctx.Err() == nil {
 				decide(s, []session.ID{id})
 			}
 		}

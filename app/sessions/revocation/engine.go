@@ -63,7 +63,6 @@ const (
 
 // Config is what an Engine needs.
 type Config struct {
-	Sessions Sessions
 	Decider  Decider
 	Snapshot func() *snapshot.Snapshot // by which requests are decided; nil result: none is loaded
 	Replicas Replicas
@@ -82,9 +81,10 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Engine closes sessions. Make it with New. It is safe for concurrent use.
+// Engine closes sessions. Make it with New, and the registry with its Observer. It is safe for concurrent use.
 type Engine struct {
 	cfg     Config
+	live    Sessions
 	limiter *rate.Limiter // of what is closed because of a gain
 	mapped  atomic.Bool   // there was a session of an identity that is no user of the directory
 
@@ -117,9 +117,10 @@ func (e *Engine) Observer() sessions.Observer {
 	return sessions.Observer{Added: e.added, Removed: func(s *session.Session, _ sessions.Ending) { e.removed(s) }}
 }
 
-// Run decides and closes until ctx ends. It begins with all sessions: something may have
+// Run decides about live sessions, and closes them, until ctx ends. It begins with all sessions: something may have
 // changed while no usher ran.
-func (e *Engine) Run(ctx context.Context) {
+func (e *Engine) Run(ctx context.Context, live Sessions) {
+	e.live = live
 	var working sync.WaitGroup
 	defer working.Wait()
 	working.Go(func() { e.runClosing(ctx) })

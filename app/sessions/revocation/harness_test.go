@@ -71,7 +71,6 @@ func newSite(t *testing.T, replicas int, change func(*revocation.Config)) *site 
 		if change != nil {
 			change(&cfg)
 		}
-		cfg.Sessions = lazySessions{r}
 		r.engine = revocation.New(cfg)
 		r.registry = sessions.New(r.engine.Observer())
 		s.replicas = append(s.replicas, r)
@@ -93,19 +92,10 @@ func newSite(t *testing.T, replicas int, change func(*revocation.Config)) *site 
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	for _, r := range s.replicas {
-		running.Go(func() { r.engine.Run(ctx) })
+		running.Go(func() { r.engine.Run(ctx, r.registry) })
 	}
 	t.Cleanup(func() { cancel(); running.Wait() })
 	return s
-}
-
-// lazySessions is the registry of a replica, which is made after its engine.
-type lazySessions struct{ r *replica }
-
-func (l lazySessions) Find(id session.ID) (*session.Session, bool) { return l.r.registry.Find(id) }
-
-func (l lazySessions) Groups(users []string, yield func(*session.Session, []session.ID) bool) {
-	l.r.registry.Groups(users, yield)
 }
 
 // Granted implements callout.Sessions.
