@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"usher/internal/secretfile"
+	"usher/issuer/operator"
 
 	"github.com/nats-io/nats.go"
 
@@ -87,6 +88,7 @@ func SessionsOptions(cfg *config.Config) ([]nats.Option, error) {
 		return nil, err
 	}
 	c := &cfg.Sessions
+	opts = append(opts, nats.CustomInboxPrefix(operator.SessionsInbox))
 	return withCredentials(opts, "sessions", login{c.User, c.PasswordFile, c.NKeyFile, c.CredsFile}, cfg.Keyring.AllowGroupReadable)
 }
 

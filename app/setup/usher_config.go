@@ -31,6 +31,7 @@ func (o *Options) usherConfig() ([]byte, error) {
 	header, modeValues := "", map[string]string{
 		"nats.user": ServiceUser, "nats.password_file": FilePassword,
 		"nats.system_user": SystemUser, "nats.system_password_file": FileSystem,
+		"sessions.user": SessionsUser, "sessions.password_file": FileSessions,
 	}
 	if o.Operator {
 		header, modeValues = o.operatorHeader(), operatorConfig()
