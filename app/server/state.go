@@ -35,6 +35,7 @@ func (srv *Server) registerState() {
 	srv.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	metrics.RegisterState(srv.registry, srv.verifierStates()...)
 	metrics.RegisterState(srv.registry, srv.bridge.states()...)
+	metrics.RegisterState(srv.registry, srv.exchangeStates()...)
 	metrics.RegisterState(srv.registry,
 		metrics.State{
 			Name: "usher_build_info", Help: "Always 1; the version is a label.", Labels: []string{"version"},

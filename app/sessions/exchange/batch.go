@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
@@ -175,12 +176,16 @@ func (x *Exchange) sendSessions(all []*session.Session, known bool) {
 // encode encodes the first n of some sessions, as many as fit into a message. If not even
 // one fits, it returns nil and 1.
 func (x *Exchange) encode(all []*session.Session) (data []byte, n int) {
+	limit := x.maxSize(sizeGoal)
 	for n = min(len(all), sessionsGoal); ; n /= 2 {
-		data, err := sessions.Encode(all[:n])
-		if err == nil && (len(data) <= x.maxSize(sizeGoal) || n == 1 && len(data) <= x.maxSize(1<<30)) {
-			return data, n
-		}
 		if n == 1 {
+			limit = x.maxSize(math.MaxInt32)
+		}
+		batches, err := sessions.Encode(all[:n], limit)
+		switch {
+		case err == nil && len(batches) == 1:
+			return batches[0], n
+		case n == 1:
 			x.oversized.Add(1)
 			return nil, 1
 		}
@@ -201,7 +206,11 @@ func (x *Exchange) send(c *changes) {
 	o := &x.outgoing
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	data, err := cbor.Marshal(&message{From: x.cfg.Instance, Sequence: o.sequence + 1, Changes: c})
+	body, err := cbor.Marshal(c)
+	var data []byte
+	if err == nil {
+		data, err = cbor.Marshal(&message{From: x.cfg.Instance, Sequence: o.sequence + 1, Changes: body})
+	}
 	if err != nil {
 		x.warn("cannot share sessions", err)
 		return

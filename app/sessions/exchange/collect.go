@@ -13,7 +13,8 @@ import (
 const (
 	answerTimeout  = 2 * time.Second
 	answerAttempts = 3
-	collectAgain   = 250 * time.Millisecond
+	collectAgain   = 250 * time.Millisecond // at first, and then twice as long each time
+	collectAtMost  = 30 * time.Second
 )
 
 var (
@@ -27,7 +28,7 @@ func (x *Exchange) collect(ctx context.Context) {
 	x.loops.Go(func() {
 		select {
 		case <-time.After(x.cfg.Wait):
-			x.setComplete(false)
+			x.setComplete()
 		case <-x.completed:
 		case <-ctx.Done():
 		}
@@ -38,15 +39,16 @@ func (x *Exchange) collect(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for x.access.allowed() {
+		for wait := collectAgain; x.access.allowed(); wait = min(2*wait, collectAtMost) {
 			err := x.collectOnce(ctx)
 			if err == nil {
-				x.setComplete(true)
+				x.setComplete()
 				x.answerWho()
 				return
 			}
+			x.warn("cannot get the sessions of the other replicas yet", err)
 			select {
-			case <-time.After(collectAgain):
+			case <-time.After(wait):
 			case <-ctx.Done():
 				return
 			}
@@ -63,6 +65,10 @@ func (x *Exchange) collectOnce(ctx context.Context) error {
 	answer, err := x.request(ctx, subjectWho, nil, 1)
 	if errors.Is(err, nats.ErrNoResponders) {
 		x.covered(nil)
+		for _, s := range x.loaded {
+			x.outgoing.add(change{granted: s, known: true}, x.flushNow)
+		}
+		x.loaded = nil
 		return nil
 	}
 	if err != nil {
@@ -77,6 +83,7 @@ func (x *Exchange) collectOnce(ctx context.Context) error {
 		return err
 	}
 	x.covered(seen)
+	x.loaded = nil
 	return nil
 }
 
@@ -217,9 +224,13 @@ func (x *Exchange) takePage(p *page) error {
 		if err != nil {
 			return err
 		}
-		if m.Changes != nil {
-			m.Changes.Known = true
-			x.take(m.Changes)
+		c, err := m.decodeChanges(x.mode)
+		if err != nil {
+			return err
+		}
+		if c != nil {
+			c.Known = true
+			x.take(c)
 		}
 	}
 	if len(p.Added) > 0 {

@@ -71,7 +71,7 @@ func (x *Exchange) connect() error {
 		return fmt.Errorf("connect to NATS: %w", err)
 	}
 	x.nc = nc
-	_, err = nc.Subscribe(subjectAll, x.receive)
+	x.all, err = nc.Subscribe(subjectAll, x.receive)
 	if err == nil {
 		_, err = nc.Subscribe(subjectTo+x.cfg.Instance, x.answer)
 	}

@@ -2,9 +2,7 @@ package exchange
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +19,7 @@ type Exchange struct {
 	cfg    Config
 	mode   cbor.DecMode
 	nc     *nats.Conn
+	all    *nats.Subscription // to subjectAll
 	stop   context.CancelFunc
 	loops  sync.WaitGroup
 	access access
@@ -40,13 +39,15 @@ type Exchange struct {
 	taking   sync.Mutex // held while the changes of a message are noted and applied
 	outgoing outgoing
 	incoming incoming
+	loaded   []*session.Session // that nobody else may know; nil once they are shared
 	served   transfers
+	warnings warnings
 	asked    atomic.Uint64 // transfers that this replica began
 
 	gaps, malformed, oversized, transferred atomic.Uint64
 }
 
-// New returns an Exchange that is not connected. Granted and the Observer can be called
+// New returns an Exchange that is not connected. Granted and Removed can be called
 // before Start: what they are told is sent after it.
 func New(cfg Config) (*Exchange, error) {
 	if err := cfg.valid(); err != nil {
@@ -102,23 +103,22 @@ func (x *Exchange) Complete() <-chan struct{} { return x.completed }
 // Granted shares a session that this replica has granted and added to the registry.
 func (x *Exchange) Granted(s *session.Session) { x.outgoing.add(change{granted: s}, x.flushNow) }
 
-// Observer shares which sessions this replica removes from the registry. Give it to the
-// registry.
-func (x *Exchange) Observer() sessions.Observer {
-	return sessions.Observer{Removed: func(s *session.Session, why sessions.Ending) { x.removed(s.ID, why) }}
-}
-
-// Loaded shares sessions that were kept over a restart and are in the registry.
-func (x *Exchange) Loaded(all []*session.Session) {
-	for _, s := range all {
-		x.outgoing.add(change{granted: s, known: true}, x.flushNow)
+// Removed shares that a session was removed from the registry, unless another replica has
+// told so. An observer of the registry calls it.
+func (x *Exchange) Removed(s *session.Session, why sessions.Ending) {
+	if x.incoming.note(s.ID) {
+		x.outgoing.add(change{id: s.ID, why: why}, x.flushNow)
 	}
 }
 
-func (x *Exchange) setComplete(collected bool) {
+// Loaded takes sessions that were kept over a restart and are in the registry. They are
+// shared only if no other replica is complete when this one starts: one that ran all the
+// time knows better which of them live. Call it before Start.
+func (x *Exchange) Loaded(all []*session.Session) { x.loaded = all }
+
+func (x *Exchange) setComplete() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.collected = x.collected || collected
 	if x.complete {
 		return
 	}
@@ -190,11 +190,4 @@ func (x *Exchange) publish(data []byte) {
 	if x.access.allowed() {
 		_ = x.nc.Publish(subjectAll, data)
 	}
-}
-
-func (x *Exchange) warn(message string, err error) {
-	if errors.Is(err, context.Canceled) {
-		return
-	}
-	x.cfg.Log.LogAttrs(context.Background(), slog.LevelWarn, message, slog.String("error", err.Error()))
 }

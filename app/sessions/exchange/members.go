@@ -104,7 +104,7 @@ func (x *Exchange) heard(m *message) bool {
 	defer x.mu.Unlock()
 	p := x.peers[m.From]
 	first := m.Sequence + 1 // that can be heard
-	if m.Changes != nil {
+	if m.hasChanges() {
 		first = m.Sequence
 	}
 	if p == nil {
@@ -124,7 +124,7 @@ func (x *Exchange) heard(m *message) bool {
 	if m.Beat != nil {
 		p.beat, p.gone = *m.Beat, m.Beat.Leaving
 	}
-	repeated := m.Changes != nil && m.Sequence < p.next
+	repeated := m.hasChanges() && m.Sequence < p.next
 	if first > p.next {
 		x.gaps.Add(1)
 		p.miss(p.next, first-1)

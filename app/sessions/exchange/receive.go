@@ -69,13 +69,6 @@ func (in *incoming) setRemoving(id session.ID, on bool) {
 	}
 }
 
-// removed is called for each session that is removed from the registry.
-func (x *Exchange) removed(id session.ID, why sessions.Ending) {
-	if x.incoming.note(id) {
-		x.outgoing.add(change{id: id, why: why}, x.flushNow)
-	}
-}
-
 // receive takes a message that a replica has sent to all.
 func (x *Exchange) receive(m *nats.Msg) {
 	if !x.access.allowed() {
@@ -91,8 +84,14 @@ func (x *Exchange) receive(m *nats.Msg) {
 	}
 	x.taking.Lock()
 	defer x.taking.Unlock()
-	if x.heard(msg) && msg.Changes != nil {
-		x.take(msg.Changes)
+	if !x.heard(msg) {
+		return
+	}
+	c, err := msg.decodeChanges(x.mode)
+	if err != nil {
+		x.malformed.Add(1)
+	} else if c != nil {
+		x.take(c)
 	}
 }
 
@@ -104,7 +103,7 @@ func (x *Exchange) take(c *changes) {
 		x.incoming.setRemoving(id, false)
 	}
 	if len(c.Added) > 0 {
-		x.add(c.Added, c.Known)
+		_, _ = x.add(c.Added, c.Known) // it has counted what it cannot read
 	}
 }
 

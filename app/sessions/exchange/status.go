@@ -21,6 +21,7 @@ type Status struct {
 
 	Gaps        uint64 // times that changes of another replica were not heard
 	Missing     int    // replicas of which changes are asked for now
+	Dropped     uint64 // messages that came faster than they could be read
 	Malformed   uint64 // messages that could not be read
 	Oversized   uint64 // sessions too large to share
 	Transferred uint64 // sessions received on request
@@ -35,12 +36,15 @@ type Replica struct {
 	State    State
 }
 
-// Status returns the status.
+// Status returns the status. Call it after Start.
 func (x *Exchange) Status() Status {
 	now := x.cfg.Now()
 	s := Status{
-		Connected: x.nc != nil && x.nc.IsConnected(), Account: x.access.problem(),
+		Connected: x.nc.IsConnected(), Account: x.access.problem(),
 		Gaps: x.gaps.Load(), Malformed: x.malformed.Load(), Oversized: x.oversized.Load(), Transferred: x.transferred.Load(),
+	}
+	if n, err := x.all.Dropped(); err == nil {
+		s.Dropped = uint64(n) //nolint:gosec // not negative
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()

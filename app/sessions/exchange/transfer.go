@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,8 +13,9 @@ import (
 )
 
 const (
-	maxTransfers  = 4 // at once, to other replicas
-	transferLimit = 30 * time.Second
+	maxTransfers  = 4  // at once, to other replicas
+	maxFinished   = 32 // whose last page is kept
+	transferLimit = 10 * time.Second
 )
 
 // transfers are those that this replica sends.
@@ -32,9 +35,21 @@ type transfer struct {
 	messages [][]byte
 	seen     map[string]uint64
 	total    int
-	number   int    // of the last page
-	page     []byte // the last page, encoded
+	number   int    // of the last page that was sent
+	page     []byte // that page, encoded
+	finished bool   // there is no other page
 	used     time.Time
+}
+
+// full reports whether another transfer must wait. The caller holds mu.
+func (t *transfers) full() bool {
+	finished := 0
+	for _, one := range t.all {
+		if one.finished {
+			finished++
+		}
+	}
+	return len(t.all)-finished >= maxTransfers || finished >= maxFinished
 }
 
 func (t *transfers) expire(now time.Time) {
@@ -72,7 +87,7 @@ func (x *Exchange) pageFor(r *request) ([]byte, error) {
 	key := transferKey{r.From, r.Transfer}
 	t := x.served.all[key]
 	switch {
-	case t == nil && r.Page != 0, t == nil && len(x.served.all) >= maxTransfers:
+	case t == nil && r.Page != 0, t == nil && x.served.full():
 		return cbor.Marshal(&page{Number: r.Page, Busy: true})
 	case t == nil:
 		t = x.begin(r.After)
@@ -83,16 +98,15 @@ func (x *Exchange) pageFor(r *request) ([]byte, error) {
 	case r.Page == t.number:
 		t.used = x.cfg.Now()
 		return t.page, nil
-	case r.Page != t.number+1:
+	case r.Page != t.number+1 || t.finished:
 		return cbor.Marshal(&page{Number: r.Page, Busy: true})
 	}
 	t.number, t.used = r.Page, x.cfg.Now()
 	p := x.nextPage(t)
 	var err error
 	t.page, err = cbor.Marshal(p)
-	if p.Last {
-		// The last page may be asked for again, and needs none of the rest.
-		t.sessions, t.messages = nil, nil
+	if p.Last { // it may be asked for again
+		t.finished, t.sessions, t.messages = true, nil, nil
 	}
 	return t.page, err
 }
@@ -127,6 +141,8 @@ func (x *Exchange) begin(after *uint64) *transfer {
 			}
 		}
 	}
+	// Sessions of one user have much in common, which a page has only once.
+	slices.SortFunc(t.sessions, func(a, b *session.Session) int { return cmp.Compare(a.Identity.Name, b.Identity.Name) })
 	t.total = len(t.sessions) + len(t.messages)
 	return t
 }

@@ -33,8 +33,8 @@ type message struct {
 	// leaves the changes out and learns the sessions from CONNZ.
 	Needs int `cbor:"3,keyasint,omitempty"`
 
-	Beat    *beat    `cbor:"4,keyasint,omitempty"`
-	Changes *changes `cbor:"5,keyasint,omitempty"`
+	Beat    *beat           `cbor:"4,keyasint,omitempty"`
+	Changes cbor.RawMessage `cbor:"5,keyasint,omitempty"` // changes, encoded
 }
 
 // beat is a heartbeat.
@@ -124,13 +124,25 @@ func decodeMessage(mode cbor.DecMode, data []byte) (*message, error) {
 	switch {
 	case !validInstance(m.From):
 		return nil, fmt.Errorf("%w: no sender", errMalformed)
-	case m.Changes != nil && m.Sequence == 0:
+	case m.hasChanges() && m.Sequence == 0:
 		return nil, fmt.Errorf("%w: changes without a number", errMalformed)
 	}
-	if m.Needs > protocolVersion {
-		m.Changes = nil
-	}
 	return &m, nil
+}
+
+func (m *message) hasChanges() bool { return len(m.Changes) > 0 }
+
+// decodeChanges returns the changes of a message; nil: it has none that this version
+// understands.
+func (m *message) decodeChanges(mode cbor.DecMode) (*changes, error) {
+	if !m.hasChanges() || m.Needs > protocolVersion {
+		return nil, nil //nolint:nilnil // as documented
+	}
+	var c changes
+	if err := decode(mode, m.Changes, &c); err != nil {
+		return nil, err
+	}
+	return &c, nil
 }
 
 // endings yields the connections that have ended.
