@@ -79,6 +79,7 @@ const (
 	CodeUserNkey        = "user_nkey"
 	CodeNoReply         = "no_reply"
 	CodeCredentialEnded = "credential_ended"
+	CodeAdopted         = "session_adopted"
 )
 
 // Code describes one result of a request.
@@ -117,6 +118,8 @@ func Codes() []Code {
 		{natsjwt.CodeTimes, Denied, "The NATS user JWT may not be used at this time of the day.", ""},
 		{natsjwt.CodeConnection, Denied, "The NATS user JWT may not be used for this type of connection, or only through a proxy, which usher cannot see.", ""},
 		{anonymous.CodeNetwork, Denied, "The client presented no credential, and its address is in none of `credentials.anonymous.networks`.", ""},
+		{tokens.CodeExpired, Denied, "The credential of a live session has ended, and cannot be verified again without it (docs/explanation/sessions.md).", "The client must connect with a new one."},
+		{tokens.CodeNotConfigured, Denied, "The verifier or the authority that vouched for the credential of a live session is not configured any more.", ""},
 		{tokens.CodeSelection, Denied, "The user name is `project=` or `account=` without a name.", "Check for an unset variable on the client."},
 		{health.CodeInvalid, Denied, "The token is a health check token, but no issuer key of this keyring signed it, or it is too old.", "Check that all replicas share one keyring, and that the health check reads the file that the running service writes."},
 		{oidc.CodeMalformed, Denied, "The token begins as a JWT, but is not one in the compact form that RFC 7519 describes: three parts in base64url, JSON without a name that occurs twice.", "It was truncated, or white space was added. The cause in the log says which part is wrong."},
@@ -200,6 +203,7 @@ func Codes() []Code {
 		{CodeXKeyUnknown, Unavailable, "The request is sealed to an xkey that is not in the keyring.", "Run usher check to see which xkey the server expects."},
 		{CodeSign, Unavailable, "The issuer could not sign the answer.", "usher check tests every signing program (docs/reference/signing-programs.md)."},
 		{CodeCredentialEnded, Unavailable, "The credential expired between verification and issuing.", ""},
+		{CodeAdopted, Unavailable, "A server has the connection, and no usher that runs knows the credential with which it was granted.", "The client gets a session that is known when it connects again."},
 		{CodeTooLarge, Unavailable, "The answer is larger than the server's max_payload, or than 1 MiB, the largest JWT that nats-server accepts.", "Reduce the ACL entries of this user, select one project per connection (`project=P`), or increase max_payload."},
 		{CodeReply, Unavailable, "The answer could not be sent, because the service connection was lost.", ""},
 		{CodeInternal, Unavailable, "Internal error in usher. The log has the details.", "Please report it."},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"time"
 
 	"usher/callout/waiting"
 	"usher/directory"
@@ -18,6 +19,7 @@ import (
 type Decider struct {
 	Chain    tokens.Chain
 	Snapshot func() *snapshot.Snapshot // returns nil if no directory is loaded
+	Now      func() time.Time          // for Reconsider
 	Policy   *permissions.Policy
 	Rules    *mapping.Rules // for identities that are not of the directory; nil: none
 }
@@ -33,6 +35,7 @@ type Decision struct {
 	Facts    directory.Facts
 	Grant    permissions.Grant
 	Snapshot *snapshot.Snapshot // on which the decision is based; nil: not needed, or not loaded
+	Until    time.Time          // the user JWT must not outlive that of the session; zero: it may (Reconsider)
 }
 
 // Decide verifies c and derives its grant, on one snapshot. The outcome is Granted,

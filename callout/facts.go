@@ -56,7 +56,8 @@ func (d *Decision) mapIdentity(rules *mapping.Rules, c *tokens.Credential) bool 
 		id.Name = mapping.Name(id.Authority, id.ID)
 	}
 	// A certificate has no token, but Token cannot tell a user name alone from one.
-	id.Selection.OwnName = id.Selection.IsZero() && c.User == id.Name && (c.User != c.Token() || id.Method == identity.MethodCertificate)
+	own := id.Selection.IsZero() && c.User == id.Name && (c.User != c.Token() || id.Method == identity.MethodCertificate)
+	id.Selection.OwnName = id.Selection.OwnName || own // already set: the identity of a session
 	if result.User != "" {
 		return d.findUser()
 	}

@@ -157,6 +157,7 @@ func New(cfg *config.Config, log *slog.Logger, on Observers) (*Parts, error) {
 	p.Decider = &callout.Decider{
 		Chain:    chain,
 		Snapshot: func() *snapshot.Snapshot { return store.Snapshot() },
+		Now:      now,
 		Policy:   p.Policy,
 		Rules:    rules,
 	}

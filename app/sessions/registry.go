@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -87,19 +88,28 @@ func (r *Registry) Len() int {
 	return len(r.sessions)
 }
 
-// All yields the sessions that there were at the call, in no order.
-func (r *Registry) All(yield func(*session.Session) bool) {
-	r.mu.RLock()
-	all := slices.Collect(maps.Values(r.sessions))
-	r.mu.RUnlock()
-	for _, s := range all {
-		if !yield(s) {
-			return
+// Matching yields the sessions that f selects, in no order. It yields each session that is
+// there all the time; one that is added, replaced or removed meanwhile may be left out, or
+// yielded twice.
+func (r *Registry) Matching(f *Filter) iter.Seq[*session.Session] {
+	return func(yield func(*session.Session) bool) {
+		r.mu.RLock()
+		all := slices.Collect(maps.Values(r.sessions))
+		r.mu.RUnlock()
+		for _, s := range all {
+			if f.Match(s) && !yield(s) {
+				return
+			}
 		}
 	}
 }
 
-// OfUser yields the sessions of a user, as All does.
+// All yields all sessions, as Matching does.
+func (r *Registry) All(yield func(*session.Session) bool) { r.Matching(&Filter{})(yield) }
+
+// OfUser yields the sessions of a user, as Matching does.
 func (r *Registry) OfUser(name string, yield func(*session.Session) bool) {
-	r.All(func(s *session.Session) bool { return s.Identity.Name != name || yield(s) })
+	if name != "" {
+		r.Matching(&Filter{User: name})(yield)
+	}
 }
