@@ -212,7 +212,7 @@ func (x *Exchange) send(c *changes) {
 		data, err = cbor.Marshal(&message{From: x.cfg.Instance, Sequence: o.sequence + 1, Changes: body})
 	}
 	if err != nil {
-		x.warn("cannot share sessions", err)
+		x.warn("cannot share own ones", err)
 		return
 	}
 	o.sequence++

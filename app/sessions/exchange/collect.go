@@ -46,7 +46,7 @@ func (x *Exchange) collect(ctx context.Context) {
 				x.answerWho()
 				return
 			}
-			x.warn("cannot get the sessions of the other replicas yet", err)
+			x.warn("cannot get them yet", err)
 			select {
 			case <-time.After(wait):
 			case <-ctx.Done():
@@ -128,7 +128,7 @@ func (x *Exchange) repair(ctx context.Context) {
 		}
 		for name, from := range x.missing() {
 			if err := x.repairOne(ctx, name, from); err != nil && !errors.Is(err, context.Canceled) {
-				x.warn("sessions of another replica are missing; asking again", err)
+				x.warn("some are missing; asking again", err)
 			}
 		}
 	}
@@ -239,7 +239,7 @@ func (x *Exchange) takePage(p *page) error {
 			return err
 		}
 		n += added
-		x.transferred.Add(uint64(added))
+		x.transferred.Add(uint64(added)) //nolint:gosec // not negative
 	}
 	if p.Count < n || n == 0 && p.Count > 1 { // one may be too large to be sent
 		return errIncomplete

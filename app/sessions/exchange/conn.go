@@ -61,10 +61,10 @@ func (x *Exchange) connect() error {
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			x.access.set(false, nil)
 			if err != nil {
-				x.warn("connection of sessions lost", err)
+				x.warn("connection lost", err)
 			}
 		}),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { x.warn("connection of sessions", err) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { x.warn("connection", err) }),
 	}, x.cfg.Options...)
 	nc, err := nats.Connect(x.cfg.URLs, opts...)
 	if err != nil {
@@ -96,7 +96,7 @@ func (x *Exchange) onConnect(nc *nats.Conn) {
 		x.cfg.Log.LogAttrs(ctx, slog.LevelError, "not exchanging sessions", slog.String("error", err.Error()))
 		return
 	case err != nil: // its permissions may forbid the request, as those of the callout do
-		x.warn("cannot determine the account of the connection of sessions", err)
+		x.warn("cannot determine the account of the connection", err)
 	}
 	x.access.set(true, nil)
 	wake(x.connected)

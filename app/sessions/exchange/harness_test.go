@@ -151,10 +151,10 @@ func numbers(from, to int) map[int]bool {
 }
 
 func id(n int) session.ID {
-	return session.ID{Server: fmt.Sprintf("NSERVER%d", n%3), Client: uint64(n)} //nolint:gosec // not negative
+	return session.ID{Server: fmt.Sprintf("NSERVER%d", n%3), Client: uint64(n)}
 }
 
-func number(id session.ID) int { return int(id.Client) } //nolint:gosec // made by id
+func number(id session.ID) int { return int(id.Client) }
 
 func requestID(n int) string { return fmt.Sprintf("request-%d", n) }
 
@@ -165,7 +165,7 @@ func connection(n int, instance string) *session.Session {
 		ID: id(n), ServerName: "nats-" + fmt.Sprint(n%3), RequestID: requestID(n), Instance: instance,
 		Identity: identity.Identity{Name: user, Authority: identity.AuthorityDirectory, Method: identity.MethodAPIKey, KeyID: "k" + user},
 		Verifier: "apikey", Revision: 7, UserNKey: "U" + user, Started: time.Now().UTC(), Expires: time.Now().Add(time.Hour).UTC(),
-		Addr:   netip.AddrFrom4([4]byte{10, 1, byte(n >> 8), byte(n)}), //nolint:gosec // the low bytes
+		Addr:   netip.AddrFrom4([4]byte{10, 1, byte(n >> 8), byte(n)}),
 		Client: tokens.Client{Name: "worker", Lang: "go", Version: "1.49.0", Kind: "Client", Type: "nats"},
 		Grant: permissions.Grant{
 			Account: "APP", InboxPrefix: "_INBOX_" + user, ConnectionTypes: []directory.ConnectionType{directory.ConnectionStandard},

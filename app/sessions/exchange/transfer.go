@@ -74,7 +74,7 @@ func (x *Exchange) answer(m *nats.Msg) {
 	}
 	data, err := x.pageFor(&r)
 	if err != nil {
-		x.warn("cannot share sessions", err)
+		x.warn("cannot share own ones", err)
 		return
 	}
 	_ = m.Respond(data) // the asker asks again

@@ -18,22 +18,23 @@ type warnings struct {
 	logged map[string]time.Time
 }
 
-func (w *warnings) due(message string, now time.Time) bool {
+func (w *warnings) due(problem string, now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if at, ok := w.logged[message]; ok && now.Sub(at) < warnAgain {
+	if at, ok := w.logged[problem]; ok && now.Sub(at) < warnAgain {
 		return false
 	}
 	if w.logged == nil {
 		w.logged = map[string]time.Time{}
 	}
-	w.logged[message] = now
+	w.logged[problem] = now
 	return true
 }
 
-func (x *Exchange) warn(message string, err error) {
-	if errors.Is(err, context.Canceled) || !x.warnings.due(message, x.cfg.Now()) {
+func (x *Exchange) warn(problem string, err error) {
+	if errors.Is(err, context.Canceled) || !x.warnings.due(problem, x.cfg.Now()) {
 		return
 	}
-	x.cfg.Log.LogAttrs(context.Background(), slog.LevelWarn, message, slog.String("error", err.Error()))
+	x.cfg.Log.LogAttrs(context.Background(), slog.LevelWarn, "live sessions of other replicas",
+		slog.String("problem", problem), slog.String("error", err.Error()))
 }
