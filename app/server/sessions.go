@@ -7,22 +7,29 @@ import (
 
 	"usher/app/sessions"
 	"usher/app/sessions/exchange"
+	"usher/app/sessions/servers"
 	"usher/callout/session"
+	"usher/internal/fault"
 )
 
 // liveSessions knows the live sessions, shares them with the other replicas and closes those
 // that have lost something.
 type liveSessions struct {
 	registry   *sessions.Registry
+	servers    *servers.Servers
 	exchange   *exchange.Exchange
 	unsaved    atomic.Bool    // a session has changed since the last time that all were written
 	background sync.WaitGroup // ends with the context of startSessions
 }
 
-// prepareSessions makes the parts that need no connection.
-func (srv *Server) prepareSessions() {
+// prepareSessions makes the parts that need no instance, and connects nothing.
+func (srv *Server) prepareSessions() error {
 	l := &liveSessions{}
-	l.registry = sessions.New(sessions.Observer{
+	var err error
+	if l.servers, err = srv.prepareServers(); err != nil {
+		return err
+	}
+	l.registry = sessions.New(l.servers.Observer(), sessions.Observer{
 		Added: func(*session.Session) { l.unsaved.Store(true) },
 		Removed: func(s *session.Session, why sessions.Ending) {
 			l.unsaved.Store(true)
@@ -30,10 +37,16 @@ func (srv *Server) prepareSessions() {
 		},
 	})
 	srv.sessions = l
+	return nil
 }
 
 // startSessions connects. The sessions end with ctx; background waits for that.
 func (srv *Server) startSessions(ctx context.Context) error {
+	l := srv.sessions
+	if err := l.servers.Start(l.registry); err != nil {
+		return &fault.Error{Kind: fault.Config, Err: err}
+	}
+	context.AfterFunc(ctx, l.servers.Stop)
 	return srv.startExchange(ctx)
 }
 
