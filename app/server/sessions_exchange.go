@@ -33,10 +33,11 @@ func (srv *Server) prepareExchange() error {
 	if err != nil {
 		return fault.InConfig(err)
 	}
-	l := srv.sessions
+	l, instance := srv.sessions, srv.service.Report().Instance
+	srv.prepareRefusals(instance)
 	l.exchange, err = exchange.New(exchange.Config{
 		URLs: natsconn.URLs(srv.cfg), Options: opts, Account: assembly.ServerAccount(srv.cfg, srv.Parts.Keyring.Keyring()),
-		Registry: l.registry, Instance: srv.service.Report().Instance, Now: srv.Parts.Now, Log: srv.log,
+		Registry: l.registry, Instance: instance, Now: srv.Parts.Now, Log: srv.log,
 	})
 	if err != nil {
 		return err
@@ -91,6 +92,9 @@ func (srv *Server) startExchange(ctx context.Context) error {
 	if err := l.exchange.Start(); err != nil {
 		return err
 	}
+	if err := l.startRefusals(ctx); err != nil {
+		return err
+	}
 	l.background.Go(func() {
 		tick := time.NewTicker(saveEvery)
 		defer tick.Stop()
@@ -110,12 +114,15 @@ func (srv *Server) startExchange(ctx context.Context) error {
 
 // announce tells the other replicas by which directory and which rules of identities this
 // one decides.
-func (srv *Server) announce() {
+func (srv *Server) announce() { srv.sessions.exchange.Announce(srv.state()) }
+
+// state returns by what this replica decides.
+func (srv *Server) state() exchange.State {
 	s := exchange.State{Directory: srv.Parts.Store.Digest(), Identities: digestOfIdentities(srv.cfg)}
 	if snap := srv.Parts.Store.Snapshot(); snap != nil {
 		s.Revision = snap.Latest()
 	}
-	srv.sessions.exchange.Announce(s)
+	return s
 }
 
 // digestOfIdentities returns the digest of the configuration that decides what identities
