@@ -154,6 +154,10 @@ func (g *EventGateway) render() ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
+	closing, sessionsHash, err := g.newPassword()
+	if err != nil {
+		return nil, err
+	}
 	yaml, err := g.usherConfig()
 	if err != nil {
 		return nil, err
@@ -164,8 +168,8 @@ func (g *EventGateway) render() ([]File, error) {
 	}
 	files := append(certificates,
 		File{FileIssuer, issuerSeed}, File{FileXKey, xkeySeed},
-		File{FilePassword, password}, File{FileSystem, system},
-		File{FileExternal, g.externalConfig(issuer, xkey, hash, systemHash)},
+		File{FilePassword, password}, File{FileSystem, system}, File{FileSessions, closing},
+		File{FileExternal, g.externalConfig(issuer, xkey, hash, systemHash, sessionsHash)},
 	)
 	if !g.ExternalOnly {
 		files = append(files, File{FileInternal, g.internalConfig(issuer, xkey, hash)})
@@ -184,6 +188,7 @@ func (g *EventGateway) usherConfig() ([]byte, error) {
 		"nats.urls": "[" + url + "]", "nats.tls.server_name": g.Hosts[0],
 		"nats.user": ServiceUser, "nats.password_file": FilePassword,
 		"nats.system_user": SystemUser, "nats.system_password_file": FileSystem,
+		"sessions.user": SessionsUser, "sessions.password_file": FileSessions,
 		"gateways":               g.gateways(),
 		"accounts.callout":       AccountCallout,
 		"accounts.system":        AccountSystem,

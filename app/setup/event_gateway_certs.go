@@ -130,7 +130,7 @@ type Machine struct {
 // Machines says which files each machine needs, if the servers are on two. The key of the
 // CA is for neither.
 func (g *EventGateway) Machines() []Machine {
-	external := []string{FileExternal, FileConfig, FileDirectory, FileIssuer, FileXKey, FilePassword, FileSystem}
+	external := []string{FileExternal, FileConfig, FileDirectory, FileIssuer, FileXKey, FilePassword, FileSystem, FileSessions}
 	internal := []string{FileInternal}
 	if g.PKI == "" {
 		external = append(external, FileCA, CertFile(GatewayExternal), KeyFile(GatewayExternal))

@@ -12,11 +12,11 @@ import (
 )
 
 // externalConfig returns the configuration of the nats-server for supervisors.
-func (g *EventGateway) externalConfig(issuer, xkey, hash, systemHash string) []byte {
+func (g *EventGateway) externalConfig(issuer, xkey, hash, systemHash, sessionsHash string) []byte {
 	return g.execute("external", map[string]any{
 		"Issuer": issuer, "XKey": xkey, "Hash": hash, "SysHash": systemHash,
 		"User": ServiceUser, "SysUser": SystemUser, "Callout": AccountCallout, "Health": AccountHealth,
-		"Asks":    strings.Join(issueroperator.MonitoringSubjects(), `", "`),
+		"Asks": strings.Join(issueroperator.MonitoringSubjects(), `", "`), "Sessions": sessionsUser(sessionsHash),
 		"Name":    GatewayExternal,
 		"Listen":  g.Listen,
 		"Public":  g.publicFiles(),
@@ -103,7 +103,7 @@ var eventGatewayTemplate = template.Must(template.New("").Funcs(template.FuncMap
 # Made by "usher init --event-gateway". The nats-server for supervisors: nats-server -c ` + FileExternal + `
 #
 # Whoever connects needs a token, and usher decides about it (auth callout). Only usher's
-# own two users have a password. There is no HTTP monitoring: "usher check" asks over NATS.
+# own three users have a password. There is no HTTP monitoring: "usher check" asks over NATS.
 ` + eventGatewayNotes + `server_name: {{.Name}}
 listen: "{{.Listen}}"
 
@@ -133,13 +133,13 @@ accounts {
 {{- end}}
   # For "usher healthcheck" only.
   {{.Health}} {}
-  # The system account has one user, for "usher check". It can query the servers and
-  # change nothing.
+  # The system account has two users. The first is for "usher check": it can query the
+  # servers and change nothing. With the second one usher lists and closes connections.
   {{.System}} {
     users: [ {
       user: {{.SysUser}}, password: "{{.SysHash}}"
       permissions: { publish: [ "{{.Asks}}" ], subscribe: "_INBOX.>" }
-    } ]
+    }, {{.Sessions}} ]
   }
 }
 system_account: {{.System}}
@@ -148,7 +148,7 @@ authorization {
 ` + timeoutNote + `  timeout: 3
   auth_callout {
     account: {{.Callout}}
-    auth_users: [ {{.User}}, {{.SysUser}} ]
+    auth_users: [ {{.User}}, {{.SysUser}}, ` + SessionsUser + ` ]
     issuer: {{.Issuer}}
     xkey: {{.XKey}}
   }

@@ -8,6 +8,7 @@ import (
 
 	"usher/issuer"
 	"usher/issuer/keyring"
+	issueroperator "usher/issuer/operator"
 )
 
 // The names of the files of operator mode, relative to the folder of an installation.
@@ -22,6 +23,7 @@ const (
 	FileServiceCreds    = "service.creds"
 	FileSentinelCreds   = "sentinel.creds"
 	FileSystemCreds     = "system.creds"
+	FileSessionsCreds   = "sessions.creds"
 	DirResolver         = "resolver"
 )
 
@@ -61,7 +63,7 @@ func operatorModeNames() []string {
 	for _, a := range signingAccounts() {
 		names = append(names, fileSigning(a))
 	}
-	return append(names, FileXKey, FileKeyring, FileServiceCreds, FileSentinelCreds, FileSystemCreds, FileServerConfig)
+	return append(names, FileXKey, FileKeyring, FileServiceCreds, FileSentinelCreds, FileSystemCreds, FileSessionsCreds, FileServerConfig)
 }
 
 // operatorModeFiles returns the files that only operator mode has.
@@ -124,11 +126,17 @@ func (op *operator) users(content map[string][]byte) (sentinelJWT string, _ erro
 		{FileServiceCreds, ServiceUser, AccountCallout, op.service},
 		{FileSentinelCreds, sentinelUser, AccountCallout, op.sentinel},
 		{FileSystemCreds, systemUser, AccountSystem, op.system},
+		{FileSessionsCreds, SessionsUser, AccountSystem, op.sessions},
 	} {
 		c := jwt.NewUserClaims(u.key.public)
 		c.Name = u.name
-		if u.name == sentinelUser {
+		switch u.name {
+		case sentinelUser:
 			restrictSentinel(c)
+		case SessionsUser:
+			publish, subscribe := issueroperator.SessionSubjects()
+			c.Pub.Allow.Add(publish...)
+			c.Sub.Allow.Add(subscribe...)
 		}
 		text, err := c.Encode(op.accounts[u.account].pair)
 		if err == nil {

@@ -30,6 +30,7 @@ func operatorConfig() map[string]string {
 		"nats.mode":                  config.ModeOperator,
 		"nats.creds_file":            FileServiceCreds,
 		"nats.sentinel_creds_file":   FileSentinelCreds,
+		"sessions.creds_file":        FileSessionsCreds,
 		"operator.dir":               DirOperator,
 		"operator.signing_key_file":  FileOperatorSigning,
 		"operator.system_creds_file": FileSystemCreds,

@@ -12,11 +12,11 @@ import (
 // operator.jwt and the users of the .creds files. Signing keys sign what a rotation
 // replaces: account JWTs, and the user JWTs of clients.
 type operator struct {
-	identity, signing         key
-	accounts                  map[string]key // identity keys, by name of the account
-	signers                   map[string]key // signing keys, by name of the account
-	xkey                      key
-	service, sentinel, system key // users
+	identity, signing                   key
+	accounts                            map[string]key // identity keys, by name of the account
+	signers                             map[string]key // signing keys, by name of the account
+	xkey                                key
+	service, sentinel, system, sessions key // users
 }
 
 // key is one key pair.
@@ -42,7 +42,8 @@ func newOperator(random io.Reader) (*operator, error) {
 		op.signers[name] = create(nkeys.PrefixByteAccount)
 	}
 	op.xkey = create(nkeys.PrefixByteCurve)
-	op.service, op.sentinel, op.system = create(nkeys.PrefixByteUser), create(nkeys.PrefixByteUser), create(nkeys.PrefixByteUser)
+	op.service, op.sentinel = create(nkeys.PrefixByteUser), create(nkeys.PrefixByteUser)
+	op.system, op.sessions = create(nkeys.PrefixByteUser), create(nkeys.PrefixByteUser)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}

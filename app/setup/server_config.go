@@ -9,7 +9,7 @@ import (
 )
 
 // serverConfig returns the nats-server.conf of config mode.
-func (o *Options) serverConfig(issuer, xkey, hash, systemHash string) []byte {
+func (o *Options) serverConfig(issuer, xkey, hash, systemHash, sessionsHash string) []byte {
 	var b bytes.Buffer
 	// The template is a constant and executes with any strings.
 	_ = serverTemplate.Execute(&b, map[string]any{
@@ -23,6 +23,7 @@ func (o *Options) serverConfig(issuer, xkey, hash, systemHash string) []byte {
 		"SysUser":   SystemUser,
 		"SysHash":   systemHash,
 		"Asks":      strings.Join(issueroperator.MonitoringSubjects(), `", "`),
+		"Sessions":  sessionsUser(sessionsHash),
 		"Callout":   AccountCallout,
 		"System":    AccountSystem,
 		"App":       AccountApp,
@@ -93,8 +94,8 @@ accounts {
   }
   # For "usher healthcheck" only.
   {{.Health}} {}
-  # The system account has one user, for "usher check". It can query the servers and
-  # change nothing.
+  # The system account has two users. The first is for "usher check": it can query the
+  # servers and change nothing. With the second one usher lists and closes connections.
   {{.System}} {
     users: [ {
       user: {{.SysUser}}, password: "{{.SysHash}}"
@@ -102,7 +103,7 @@ accounts {
         publish: [ "{{.Asks}}" ]
         subscribe: "_INBOX.>"
       }
-    } ]
+    }, {{.Sessions}} ]
   }
 }
 system_account: {{.System}}
@@ -111,13 +112,26 @@ authorization {
 ` + timeoutNote + `  timeout: 3
   auth_callout {
     account: {{.Callout}}
-    auth_users: [ {{.User}}, {{.SysUser}} ]
+    auth_users: [ {{.User}}, {{.SysUser}}, ` + SessionsUser + ` ]
     # The public keys of the seeds in ` + DirKeys + `/.
     issuer: {{.Issuer}}
     xkey: {{.XKey}}
   }
 }
 `))
+
+// sessionsUser returns the user of the system account with which usher lists and closes
+// connections, for the list of users in nats-server.conf.
+func sessionsUser(hash string) string {
+	publish, subscribe := issueroperator.SessionSubjects()
+	return `{
+      user: ` + SessionsUser + `, password: "` + hash + `"
+      permissions: {
+        publish: [ "` + strings.Join(publish, `", "`) + `" ]
+        subscribe: [ "` + strings.Join(subscribe, `", "`) + `" ]
+      }
+    }`
+}
 
 const emptyDirectory = `# Users, projects, topics, subscriptions and ACLs. usher reloads this file when it
 # changes. If it has an error, usher logs the error and keeps the last good directory.

@@ -32,12 +32,14 @@ const (
 	FileConfig       = "usher.yaml"
 	FileDirectory    = "directory.yaml"
 	FilePassword     = "service.password"
-	FileSystem       = "system.password" // config mode
+	FileSystem       = "system.password"   // config mode
+	FileSessions     = "sessions.password" // config mode
 	DirKeys          = "keys"
 	FileIssuer       = DirKeys + "/issuer" + keyring.SeedSuffix
 	FileXKey         = DirKeys + "/xkey" + keyring.SeedSuffix
 	FileHealthToken  = "run/healthcheck.token"
 	FileSnapshot     = "run/directory.snapshot"
+	FileState        = "run/sessions.state"
 	FileAudit        = "audit.jsonl"
 	DirJetStream     = "jetstream"
 )
@@ -50,7 +52,8 @@ const (
 	AccountIngest  = "INGEST"
 	AccountHealth  = "HEALTH"
 	ServiceUser    = "usher"
-	SystemUser     = "usher-system" // config mode: queries the servers and changes nothing
+	SystemUser     = "usher-system"   // config mode: queries the servers and changes nothing
+	SessionsUser   = "usher-sessions" // lists and closes connections
 )
 
 // ListenAPI is the default address of the management API, for a directory in NATS.
@@ -81,7 +84,7 @@ type File struct {
 // Names returns the names of all files of an installation, in the order in which
 // Write writes them. With kv there is no directory.yaml.
 func Names(operator, kv bool) []string {
-	names := []string{FileIssuer, FileXKey, FilePassword, FileSystem, FileServerConfig}
+	names := []string{FileIssuer, FileXKey, FilePassword, FileSystem, FileSessions, FileServerConfig}
 	if operator {
 		names = operatorModeNames()
 	}
@@ -196,11 +199,16 @@ func (o *Options) configModeFiles() ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
+	closing, sessionsHash, err := o.newPassword()
+	if err != nil {
+		return nil, err
+	}
 	return []File{
 		{FileIssuer, issuerSeed},
 		{FileXKey, xkeySeed},
 		{FilePassword, password},
 		{FileSystem, system},
-		{FileServerConfig, o.serverConfig(issuerPublic, xkeyPublic, hash, systemHash)},
+		{FileSessions, closing},
+		{FileServerConfig, o.serverConfig(issuerPublic, xkeyPublic, hash, systemHash, sessionsHash)},
 	}, nil
 }

@@ -73,8 +73,8 @@ func TestWrite(t *testing.T) {
 		if !filepath.IsAbs(opts.StoreDir) || filepath.Dir(opts.StoreDir) != dir {
 			t.Errorf("JetStream stores in %s", opts.StoreDir)
 		}
-		passwords, accounts := map[string]string{cfg.NATS.User: cfg.NATS.PasswordFile, cfg.NATS.SystemUser: cfg.NATS.SystemPasswordFile},
-			map[string]string{cfg.NATS.User: cfg.Accounts.Callout, cfg.NATS.SystemUser: cfg.Accounts.System}
+		passwords, accounts := map[string]string{cfg.NATS.User: cfg.NATS.PasswordFile, cfg.NATS.SystemUser: cfg.NATS.SystemPasswordFile, cfg.Sessions.User: cfg.Sessions.PasswordFile},
+			map[string]string{cfg.NATS.User: cfg.Accounts.Callout, cfg.NATS.SystemUser: cfg.Accounts.System, cfg.Sessions.User: cfg.Accounts.System}
 		for _, u := range opts.Users {
 			password, err := os.ReadFile(passwords[u.Username])
 			if err != nil {
@@ -85,7 +85,7 @@ func TestWrite(t *testing.T) {
 				t.Errorf("user %s in %s: %v", u.Username, u.Account.Name, err)
 			}
 		}
-		if len(opts.Users) != 2 || len(cfg.NATS.URLs) != 1 || strings.Contains(cfg.NATS.URLs[0], "0.0.0.0") || strings.Contains(cfg.NATS.URLs[0], "[::]") {
+		if len(opts.Users) != 3 || len(cfg.NATS.URLs) != 1 || strings.Contains(cfg.NATS.URLs[0], "0.0.0.0") || strings.Contains(cfg.NATS.URLs[0], "[::]") {
 			t.Errorf("%s: %d users, connects to %v", listen, len(opts.Users), cfg.NATS.URLs)
 		}
 		if _, _, err := file.Parse(setup.FileDirectory, files[len(files)-1].Content); err != nil {

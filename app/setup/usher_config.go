@@ -25,12 +25,14 @@ func (o *Options) usherConfig() ([]byte, error) {
 		"accounts.healthcheck":   AccountHealth,
 		"keyring.dir":            DirKeys,
 		"healthcheck.token_file": FileHealthToken,
+		"sessions.state_file":    FileState,
 		"audit.to":               "file",
 		"audit.file":             FileAudit,
 	}
 	header, modeValues := "", map[string]string{
 		"nats.user": ServiceUser, "nats.password_file": FilePassword,
 		"nats.system_user": SystemUser, "nats.system_password_file": FileSystem,
+		"sessions.user": SessionsUser, "sessions.password_file": FileSessions,
 	}
 	if o.Operator {
 		header, modeValues = o.operatorHeader(), operatorConfig()

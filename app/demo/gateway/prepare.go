@@ -72,7 +72,7 @@ func Prepare(ctx context.Context, dir string, o Options) (*Run, error) {
 func names() []string {
 	return []string{
 		setup.DirPKI, setup.DirKeys, setup.FileExternal, setup.FileInternal, setup.FileStore,
-		setup.FilePassword, setup.FileSystem, setup.FileConfig, setup.FileDirectory,
+		setup.FilePassword, setup.FileSystem, setup.FileSessions, setup.FileConfig, setup.FileDirectory,
 	}
 }
 
