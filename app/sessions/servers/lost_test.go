@@ -1,0 +1,142 @@
+package servers_test
+
+import (
+	"math/rand/v2"
+	"net"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/app/sessions"
+	"usher/app/sessions/servers"
+	"usher/callout/callouttest"
+	"usher/callout/session"
+)
+
+// After a storm of connects and disconnects of which events are lost, the registry is equal
+// to what the server has.
+func TestStorm(t *testing.T) {
+	t.Parallel()
+	connects := 100_000
+	if raceEnabled || testing.Short() {
+		connects = 4_000
+	}
+	dialer := &lossy{}
+	cfg := servers.Config{Options: []nats.Option{nats.SetCustomDialer(dialer)}}
+	f := start(t, cfg, func(_ *callouttest.ServerConfig, in *callouttest.ServiceConfig) { in.Connections = 2 })
+	var done atomic.Int64
+	dialer.loseIf(func(subject string) bool {
+		n := done.Load()
+		return isEvent(subject) && (rand.IntN(50) == 0 || n%20_000 < 500) // a few always, and now and then all
+	})
+	began := time.Now()
+	var mu sync.Mutex
+	var open []net.Conn
+	var workers sync.WaitGroup
+	var failed atomic.Int64
+	for range 8 {
+		workers.Go(func() {
+			for done.Add(1) <= int64(connects) {
+				c, err := rawConnect(f.nats.Addr(), "publisher-key")
+				if err != nil {
+					failed.Add(1) // a busy machine; what the server then has counts
+					continue
+				}
+				mu.Lock()
+				open = append(open, c)
+				if len(open) > 300 {
+					i := rand.IntN(len(open))
+					c, open = open[i], slices.Delete(open, i, i+1)
+				} else {
+					c = nil
+				}
+				mu.Unlock()
+				if c != nil {
+					_ = c.Close()
+				}
+			}
+		})
+	}
+	workers.Wait()
+	closeAll(t, open)
+	took := time.Since(began)
+	ended := time.Now()
+	f.waitEqual(t, f.nats.NATSServer())
+	status := f.Status()
+	t.Logf("%d connects in %v, %d failed; %d of %d events lost; equal %v after the end; %d differences, %d lists, %d removed because missing, %d adopted, %d gaps",
+		connects, took, failed.Load(), dialer.lost.Load(), uint64(dialer.lost.Load())+status.Connects+status.Disconnects, time.Since(ended), status.Differences, status.Scans, status.Missing, status.Adopted, status.Gaps) //nolint:gosec // a count
+	if status.Missing == 0 || dialer.lost.Load() == 0 {
+		t.Error("no event was lost, so this has shown nothing")
+	}
+}
+
+// Events of which nobody hears while the connection is down are made up for after it.
+func TestReconnect(t *testing.T) {
+	t.Parallel()
+	dialer := &lossy{}
+	cfg := defaults()
+	cfg.Options = []nats.Option{nats.SetCustomDialer(dialer)}
+	f := start(t, cfg, nil)
+	first := f.client(t, "publisher-key")
+	f.the(t, "publisher")
+	dialer.disconnect()
+	callouttest.Eventually(t, "not ready", func() bool { return f.Ready() != nil })
+	first.Close()
+	f.client(t, "consumer-key")
+	dialer.reconnect()
+	callouttest.Eventually(t, "only the second is left", func() bool { return slices.Equal(f.users(), []string{"consumer"}) })
+	f.waitEqual(t, f.nats.NATSServer())
+	if f.endedBy(sessions.Missing) != 1 {
+		t.Errorf("%+v", f.Status())
+	}
+}
+
+// Without a permission that it needs, the connection is not ready, and says so.
+func TestNotPermitted(t *testing.T) {
+	t.Parallel()
+	keys := callouttest.NewKeys(t)
+	on := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, AuthUsers: []string{"poor"}, SystemUsers: []string{
+		`{user: poor, password: "test-password", permissions: {publish: ["$SYS.REQ.ACCOUNT.PING.STATZ"], subscribe: ["_INBOX_usher_sessions.>"]}}`,
+	}})
+	s := servers.New(servers.Config{
+		URLs: on.URL(), Options: []nats.Option{nats.UserInfo("poor", callouttest.Password), nats.CustomInboxPrefix("_INBOX_usher_sessions")},
+		Now: time.Now, Random: rand.Float64, Log: discard(),
+	})
+	callouttest.Must(t, s.Start(sessions.New(s.Observer())))
+	t.Cleanup(s.Stop)
+	callouttest.Eventually(t, "it says that a permission is missing", func() bool { return isNotPermitted(s.Ready()) })
+}
+
+// A million connections must fit: this prints what one takes here, besides its session.
+func TestMemory(t *testing.T) {
+	const n = 200_000
+	s := servers.New(servers.Config{URLs: "nats://127.0.0.1:1", Now: time.Now, Log: discard()})
+	added := s.Observer().Added
+	shared := session.Session{}
+	before := heap()
+	for i := range uint64(n) {
+		x := shared
+		x.ID = session.ID{Server: "N", Client: i}
+		added(&x)
+	}
+	waiting := heap() - before
+	s.ConfirmAll()
+	confirmed := heap() - before
+	t.Logf("a connection takes %d bytes; %d until its server has confirmed it", confirmed/n, waiting/n)
+	if confirmed/n > 100 {
+		t.Error("too much")
+	}
+	runtime.KeepAlive(s)
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc) //nolint:gosec // far from overflow
+}
