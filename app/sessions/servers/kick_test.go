@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"github.com/nats-io/nats.go"
 
 	"usher/app/sessions"
@@ -46,13 +47,18 @@ func TestKick(t *testing.T) {
 	f := start(t, defaults(), nil)
 	plain, ws, other := f.client(t, "publisher-key"), client(t, f.nats.WebSocketURL(), "consumer-key"), f.client(t, "padmin-key")
 	callouttest.RunServerConfig(t, fmt.Sprintf("server_name: edge\nlisten: \"127.0.0.1:-1\"\nleafnodes { reconnect: \"1h\", remotes: [ {url: \"nats://ladmin-key@%s\"} ] }", f.nats.LeafAddr()))
-	for _, user := range []string{"publisher", "consumer", "ladmin"} {
+	device := mqtt.NewClient(mqtt.NewClientOptions().AddBroker(f.nats.MQTTURL()).SetClientID("here:till").SetUsername("any").SetPassword("here-key").
+		SetAutoReconnect(false).SetConnectTimeout(20 * time.Second).SetProtocolVersion(4))
+	if token := device.Connect(); !token.WaitTimeout(20*time.Second) || token.Error() != nil {
+		t.Fatalf("MQTT: %v", token.Error())
+	}
+	for _, user := range []string{"publisher", "consumer", "ladmin", "here"} {
 		id := f.the(t, user)
 		callouttest.Must(t, f.Kick(t.Context(), id))
 		callouttest.Must(t, f.Kick(t.Context(), id))
 		callouttest.Eventually(t, "the session is removed", func() bool { _, ok := f.registry.Find(id); return !ok })
 	}
-	callouttest.Eventually(t, "both clients are disconnected", func() bool { return plain.IsClosed() && ws.IsClosed() })
+	callouttest.Eventually(t, "all clients are disconnected", func() bool { return plain.IsClosed() && ws.IsClosed() && !device.IsConnected() })
 	if !other.IsConnected() {
 		t.Error("a client that was not named was closed")
 	}
@@ -133,7 +139,7 @@ func connectMany(t *testing.T, addr string, n int) {
 	for range 8 {
 		all.Go(func() {
 			for i := range next {
-				c, err := rawConnect(addr, "publisher-key")
+				c, err := rawConnect(addr, withKey("publisher-key"), nil)
 				if err != nil {
 					errs <- err
 					continue

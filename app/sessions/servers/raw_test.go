@@ -3,6 +3,7 @@ package servers_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,35 +13,52 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"usher/callout/session"
 )
 
-// rawConnect connects with a key and without a client library, which would cost more than
-// the connection.
-func rawConnect(addr, key string) (net.Conn, error) {
+// rawConnect connects with a credential, such as "auth_token":"key", and without a client
+// library, which would cost more than the connection. hello gets the id that the connection
+// has, before it is authorized; it may be nil.
+func rawConnect(addr, credential string, hello func(session.ID)) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: 10 * time.Second}
 	c, err := dialer.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	if err := rawHandshake(c, key); err != nil {
+	if err := rawHandshake(c, credential, hello); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
 
-func rawHandshake(c net.Conn, key string) error {
+func rawHandshake(c net.Conn, credential string, hello func(session.ID)) error {
 	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		return err
 	}
 	r := bufio.NewReader(c)
-	if _, err := fmt.Fprintf(c, "CONNECT {\"verbose\":false,\"auth_token\":%q,\"lang\":\"raw\",\"version\":\"1\",\"protocol\":1}\r\nPING\r\n", key); err != nil {
-		return err
-	}
 	for {
 		line, err := r.ReadString('\n')
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
+		}
+		info, isInfo := strings.CutPrefix(line, "INFO ")
+		switch {
+		case isInfo && hello != nil:
+			var id struct {
+				Server string `json:"server_id"`
+				Client uint64 `json:"client_id"`
+			}
+			if err := json.Unmarshal([]byte(info), &id); err != nil {
+				return err
+			}
+			hello(session.ID{Server: id.Server, Client: id.Client})
+			hello = nil
+			fallthrough
+		case isInfo:
+			if _, err := fmt.Fprintf(c, "CONNECT {\"verbose\":false,%s,\"lang\":\"raw\",\"version\":\"1\",\"protocol\":0}\r\nPING\r\n", credential); err != nil {
+				return err
+			}
 		case strings.HasPrefix(line, "PONG"):
 			return c.SetDeadline(time.Time{})
 		case strings.HasPrefix(line, "-ERR"):
@@ -48,6 +66,8 @@ func rawHandshake(c net.Conn, key string) error {
 		}
 	}
 }
+
+func withKey(key string) string { return fmt.Sprintf("\"auth_token\":%q", key) }
 
 // lossy is a dialer whose connections lose messages, and can be cut.
 type lossy struct {
