@@ -17,3 +17,13 @@ func (s *Servers) ConfirmAll() {
 		k.unconfirmed = map[uint64]time.Time{} // a map does not shrink; here all were in it at once
 	}
 }
+
+// Unconfirmed returns how many connections no server has confirmed.
+func (s *Servers) Unconfirmed() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range s.servers {
+		n += len(k.unconfirmed)
+	}
+	return n
+}

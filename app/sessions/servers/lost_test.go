@@ -1,7 +1,6 @@
 package servers_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"runtime"
@@ -31,7 +30,7 @@ func TestStorm(t *testing.T) {
 	dialer := &lossy{}
 	f := start(t, servers.Config{Options: []nats.Option{nats.SetCustomDialer(dialer)}}, nil)
 	f.static = true
-	storm(t, f, dialer, connects, fmt.Sprintf("\"user\":%q,\"pass\":%q", callouttest.AdminUser, callouttest.Password), func(id session.ID) {
+	storm(t, f, dialer, connects, asAdmin(), func(id session.ID) {
 		f.registry.Add(&session.Session{ID: id})
 	})
 }
@@ -112,6 +111,30 @@ func TestReconnect(t *testing.T) {
 	f.waitEqual(t, f.nats.NATSServer())
 	if f.endedBy(sessions.Missing) != 1 {
 		t.Errorf("%+v", f.Status())
+	}
+}
+
+// A list may be larger than max_payload.
+func TestLargeList(t *testing.T) {
+	t.Parallel()
+	const clients = 2_500
+	dialer := &lossy{}
+	dialer.loseIf(isEvent)
+	cfg := defaults()
+	cfg.ScanPage, cfg.Options = 4096, []nats.Option{nats.SetCustomDialer(dialer)}
+	f := start(t, cfg, nil)
+	f.static = true
+	var open []net.Conn
+	for range clients {
+		c, err := rawConnect(f.nats.Addr(), asAdmin(), func(id session.ID) { f.registry.Add(&session.Session{ID: id}) })
+		callouttest.Must(t, err)
+		open = append(open, c)
+	}
+	closeAll(t, open)
+	callouttest.Eventually(t, "all are confirmed", func() bool { return f.Unconfirmed() == 0 })
+	f.waitEqual(t, f.nats.NATSServer())
+	if f.registry.Len() != clients {
+		t.Errorf("%d sessions", f.registry.Len())
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"usher/callout/callouttest"
 	"usher/callout/session"
 )
 
@@ -68,6 +69,10 @@ func rawHandshake(c net.Conn, credential string, hello func(session.ID)) error {
 }
 
 func withKey(key string) string { return fmt.Sprintf("\"auth_token\":%q", key) }
+
+func asAdmin() string {
+	return fmt.Sprintf("\"user\":%q,\"pass\":%q", callouttest.AdminUser, callouttest.Password)
+}
 
 // lossy is a dialer whose connections lose messages, and can be cut.
 type lossy struct {
