@@ -25,6 +25,7 @@ import (
 	"usher/app/natsconn"
 	"usher/callout"
 	"usher/callout/admission"
+	"usher/callout/codes"
 	"usher/callout/ratelimit"
 	"usher/directory/file"
 	"usher/directory/kv"
@@ -100,7 +101,7 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 		},
 		Budget: cfg.Callout.Budget, Leeway: cfg.Callout.ClockSkew, Version: version.Semver(),
 		Decider: srv.Parts.Decider, Issuer: srv.Parts.Issuer, Keyring: srv.Parts.Keyring.Keyring,
-		Log: log, Audit: srv.audit.Log, Metrics: metrics.New(srv.registry, callout.MetricCodes()), Tracer: srv.tracers.callout,
+		Log: log, Audit: srv.audit.Log, Metrics: metrics.New(srv.registry, codes.Metrics()), Tracer: srv.tracers.callout,
 		Sessions: srv.sessions,
 		Now:      srv.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Host: hostName(),
 	})

@@ -21,6 +21,7 @@ import (
 
 	"usher/callout"
 	"usher/callout/admission"
+	"usher/callout/codes"
 	"usher/callout/ratelimit"
 	"usher/directory/file"
 	"usher/directory/snapshot"
@@ -132,7 +133,7 @@ func StartServiceNoWait(tb testing.TB, cfg ServiceConfig) *Service {
 		Keyring: s.Keyring,
 		Log:     log,
 		Audit:   s.audit,
-		Metrics: metrics.New(s.Registry, callout.MetricCodes()),
+		Metrics: metrics.New(s.Registry, codes.Metrics()),
 		Tracer:  cfg.Tracer, Sessions: cfg.Sessions,
 		Now: cfg.Now, Random: rand.Reader, NewID: nuid.Next,
 	})

@@ -21,6 +21,7 @@ import (
 	"usher/app/server"
 	"usher/app/setup"
 	"usher/callout"
+	"usher/callout/codes"
 	"usher/cmd/usher/cmdutil"
 	"usher/directory/file"
 	"usher/identity"
@@ -67,7 +68,7 @@ func errorsDoc() []byte {
 		"| denied | with an error | nats.go gives up for good after two in a row |\n" +
 		"| unavailable | no | tries again |\n| shed | no | tries again |\n| malformed | no | there is none |\n")
 	last := callout.Outcome("")
-	for _, c := range callout.Codes() {
+	for _, c := range codes.All() {
 		if c.Outcome != last {
 			fmt.Fprintf(&b, "\n## %s\n\n| code | meaning | what to do |\n|---|---|---|\n", c.Outcome)
 			last = c.Outcome
@@ -223,8 +224,8 @@ func TestCodesAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == "usher_requests_total" })
-	if i < 0 || len(families[i].GetMetric()) != len(callout.Codes()) {
-		t.Fatalf("usher_requests_total does not have one series for each of %d codes", len(callout.Codes()))
+	if i < 0 || len(families[i].GetMetric()) != len(codes.All()) {
+		t.Fatalf("usher_requests_total does not have one series for each of %d codes", len(codes.All()))
 	}
 }
 
