@@ -40,3 +40,6 @@ func (srv *Server) startSessions(ctx context.Context) error {
 
 // Granted implements callout.Sessions.
 func (l *liveSessions) Granted(s *session.Session) { l.registry.Add(s) }
+
+// Find implements callout.Sessions.
+func (l *liveSessions) Find(id session.ID) (*session.Session, bool) { return l.registry.Find(id) }
