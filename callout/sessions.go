@@ -39,6 +39,9 @@ func (x *exchange) session(instance string) *session.Session {
 	if live := x.again.session; x.again.decided {
 		out.Started, out.Digest = live.Started, live.Digest
 	}
+	if d.Ruleset != nil {
+		out.Ruleset = d.Ruleset.Digest
+	}
 	if d.Snapshot != nil {
 		out.Revision = d.Snapshot.Latest()
 	}

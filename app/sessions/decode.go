@@ -31,11 +31,11 @@ func Decode(data []byte) ([]*session.Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBatch, err)
 	}
-	mode, err := wireDecoding()
+	c, err := newCodec()
 	if err != nil {
 		return nil, err
 	}
-	all, err := decodeBatch(mode, plain)
+	all, err := decodeBatch(c.dec, plain)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBatch, err)
 	}

@@ -22,7 +22,7 @@ const batchSize = 1024
 // only once, so sessions of one user are best given together. It leaves out a session that
 // does not fit alone, and then returns ErrTooLarge beside the batches.
 func Encode(all []*session.Session, limit int) (batches [][]byte, err error) {
-	mode, err := wireEncoding()
+	c, err := newCodec()
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func Encode(all []*session.Session, limit int) (batches [][]byte, err error) {
 	for len(all) > 0 {
 		part := all[:min(batchSize, len(all))]
 		all = all[len(part):]
-		made, failed := encodeParts(mode, part, limit)
+		made, failed := encodeParts(c.enc, part, limit)
 		batches, err = append(batches, made...), errors.Join(err, failed)
 	}
 	return batches, err

@@ -1,13 +1,9 @@
 package sessions
 
 import (
-	"reflect"
-	"slices"
-	"strings"
+	"net/netip"
 
 	"usher/callout/session"
-	"usher/identity"
-	"usher/permissions"
 )
 
 // projectTag begins the tag of a grant that names a project.
@@ -17,60 +13,56 @@ const projectTag = "project:"
 // the IDs of all that are like it. Their credential, identity, rules, grant, connection
 // types, MQTT client id and address are equal, so that what is decided about one of them
 // holds for all. Server, client, request and times may differ, and the revision too.
+// As with Matching, each session that is there all the time is in one group.
 func (r *Registry) Groups(users []string, yield func(one *session.Session, all []session.ID) bool) {
-	type group struct {
-		one *session.Session
-		ids []session.ID
+	var wanted [shardCount]map[string]bool
+	for _, user := range users {
+		n, _ := r.userShard(user)
+		if wanted[n] == nil {
+			wanted[n] = map[string]bool{}
+		}
+		wanted[n][user] = true
 	}
-	groups := map[string][]*group{}
-	for s := range r.All {
-		if users != nil && !slices.Contains(users, s.Identity.Name) {
+	for i := range r.shards {
+		if users != nil && wanted[i] == nil {
 			continue
 		}
-		same := groups[s.Identity.Name]
-		i := slices.IndexFunc(same, func(g *group) bool { return alike(g.one, s) })
-		if i < 0 {
-			i, same = len(same), append(same, &group{one: s})
-			groups[s.Identity.Name] = same
-		}
-		same[i].ids = append(same[i].ids, s.ID)
-	}
-	for _, same := range groups {
-		for _, g := range same {
-			if !yield(g.one, g.ids) {
+		for _, g := range r.shards[i].groups(wanted[i]) {
+			if !yield(r.session(&g.one), g.ids) {
 				return
 			}
 		}
 	}
 }
 
-// alike reports whether two sessions belong to one group.
-func alike(a, b *session.Session) bool {
-	type decided struct {
-		identity.Identity
-		verifier, profile, rules string
-		digest                   [32]byte
-		adopted                  bool
-		grant                    permissions.Grant
-	}
-	of := func(s *session.Session) decided {
-		return decided{s.Identity, s.Verifier, s.Profile, strings.Join(s.Rules, "\n"), s.Digest, s.Adopted, s.Grant}
-	}
-	return a.Addr == b.Addr && reflect.DeepEqual(of(a), of(b))
+// group is the sessions that are alike.
+type group struct {
+	one record
+	ids []session.ID
 }
 
-// CountOfUser returns the number of sessions of a user.
-func (r *Registry) CountOfUser(user string) int { return r.Count(&Filter{User: user}) }
+// groupKey is equal for sessions of one group.
+type groupKey struct {
+	who         *principal
+	types, mqtt string
+	addr        netip.Addr
+}
 
-// CountOfKey returns the number of sessions of a user with a credential of this key id.
-func (r *Registry) CountOfKey(user, key string) int { return r.Count(&Filter{User: user, Key: key}) }
-
-// CountOfProject returns the number of sessions whose grants have roles in a project.
-func (r *Registry) CountOfProject(project string) (n int) {
-	for s := range r.All {
-		if slices.Contains(s.Grant.Tags, projectTag+project) {
-			n++
+// groups returns the groups of users, or with nil of all.
+func (sh *shard) groups(users map[string]bool) map[groupKey]*group {
+	groups := map[groupKey]*group{}
+	sh.scan(func(rec *record) bool {
+		if users != nil && !users[rec.who.name()] {
+			return true
 		}
-	}
-	return n
+		key := groupKey{rec.who, rec.peer.Value().types, rec.mqtt(), rec.address()}
+		g := groups[key]
+		if g == nil {
+			g = &group{one: *rec}
+			groups[key] = g
+		}
+		g.ids = append(g.ids, rec.id())
+		return true
+	})
+	return groups
 }

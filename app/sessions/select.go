@@ -19,6 +19,7 @@ func Compare(a, b session.ID) int {
 // here or at another replica; zero: there are no more. A session that is there all the
 // time is on exactly one of the pages, whatever is added and removed meanwhile.
 func (r *Registry) Select(f *Filter, after session.ID, limit int) (page []*session.Session, next session.ID) {
+	limit = max(limit, 1)
 	var first lastFirst
 	for id := range r.IDs(f) {
 		switch {
@@ -31,10 +32,10 @@ func (r *Registry) Select(f *Filter, after session.ID, limit int) (page []*sessi
 		}
 	}
 	slices.SortFunc(first, Compare)
+	more := len(first) > limit
 	first = slices.Compact(first)
-	if len(first) > limit {
-		first = first[:limit]
-		next = first[limit-1]
+	if first = first[:min(limit, len(first))]; more {
+		next = first[len(first)-1]
 	}
 	page = make([]*session.Session, 0, len(first))
 	for _, id := range first {
@@ -48,7 +49,7 @@ func (r *Registry) Select(f *Filter, after session.ID, limit int) (page []*sessi
 // IDs yields the IDs of the sessions that f selects, as Matching does, and costs less.
 func (r *Registry) IDs(f *Filter) iter.Seq[session.ID] {
 	return func(yield func(session.ID) bool) {
-		r.Matching(f)(func(s *session.Session) bool { return yield(s.ID) })
+		r.matching(f, func(rec *record) bool { return yield(rec.id()) })
 	}
 }
 

@@ -136,6 +136,7 @@ func (e *Engine) take() (changes, *snapshot.Snapshot) {
 		}
 	}
 	taken := e.changes
+	e.deciding = true
 	e.changes = changes{users: map[string]bool{}}
 	snap := e.cfg.Snapshot()
 	if snap != nil {
@@ -143,6 +144,9 @@ func (e *Engine) take() (changes, *snapshot.Snapshot) {
 	}
 	return taken, snap
 }
+
+// some reports whether there is something to decide.
+func (c *changes) some() bool { return c.any || c.all || len(c.arrivals) > 0 }
 
 // names returns the users of c, sorted.
 func (c *changes) names() []string { return slices.Sorted(maps.Keys(c.users)) }

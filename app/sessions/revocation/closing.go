@@ -2,6 +2,7 @@ package revocation
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -16,23 +17,26 @@ const (
 	// inForceFor is how long closing waits for replicas that still decide by the old state. A
 	// session that such a replica grants is decided again when it arrives.
 	inForceFor = 2 * time.Second
-	// kickFor is how long one try to close a session takes, kicksAtOnce how many there are at
-	// once on one server. A server that does not answer holds up no other one.
-	kickFor     = 2 * time.Second
-	kicksAtOnce = 64
+	// kickFor is how long one try to close sessions takes.
+	kickFor = 2 * time.Second
 	// A try that failed is repeated after firstRetry, then after twice that time, up to lastRetry.
 	firstRetry = 250 * time.Millisecond
 	lastRetry  = 2 * time.Second
 	// otherReplica is how often to look whether a session that another replica closes is now
 	// to be closed here.
 	otherReplica = time.Second
+	// takeOverAfter is how long another replica has to close a session.
+	takeOverAfter = 3 * time.Second
 )
+
+var errStillOpen = errors.New("its server did not say that it is closed")
 
 // pending is a session that is to be closed, or is being closed.
 type pending struct {
 	cause, what string
 	since       time.Time // when it was decided
 	released    bool      // the new state is in force
+	takeOver    time.Time // when to close it here although another replica is to
 	busy        bool      // it is being tried
 	due         time.Time // the next try
 	failed      int       // tries
@@ -65,8 +69,11 @@ func (e *Engine) release(ctx context.Context, ids []session.ID) {
 		if p == nil {
 			continue
 		}
-		p.released = true
-		if s, ok := e.cfg.Sessions.Find(id); ok && !p.gain() {
+		p.released, p.takeOver = true, e.cfg.Now()
+		if len(late) == 0 { // else the other replica may not know yet that it is to be closed
+			p.takeOver = p.takeOver.Add(takeOverAfter)
+		}
+		if s, ok := e.live.Find(id); ok && !p.gain() {
 			losses = append(losses, Closing{s, p.cause, p.what})
 		}
 	}
@@ -92,7 +99,7 @@ func (e *Engine) runClosing(ctx context.Context) {
 		}
 		due, next := e.takeDue()
 		for _, ids := range due {
-			e.kickAll(ctx, ids, &kicking)
+			kicking.Go(func() { e.kick(ctx, ids) })
 		}
 		timer.Reset(next)
 	}
@@ -114,7 +121,7 @@ func (e *Engine) takeDue() (due map[string][]session.ID, next time.Duration) {
 			continue
 		}
 		switch {
-		case !e.cfg.Replicas.Mine(id):
+		case now.Before(p.takeOver) && !e.cfg.Replicas.Mine(id):
 			p.due = now.Add(otherReplica)
 			next = min(next, otherReplica)
 		case p.gain() && !e.limiter.AllowN(now, 1):
@@ -127,45 +134,52 @@ func (e *Engine) takeDue() (due map[string][]session.ID, next time.Duration) {
 	return due, next
 }
 
-// kickAll closes sessions of one server.
-func (e *Engine) kickAll(ctx context.Context, ids []session.ID, kicking *sync.WaitGroup) {
-	queue := make(chan session.ID, len(ids))
-	for _, id := range ids {
-		queue <- id
+// kick tries to close sessions of one server. A server that does not answer holds up no other
+// one.
+func (e *Engine) kick(ctx context.Context, ids []session.ID) {
+	try, cancel := context.WithTimeout(ctx, kickFor)
+	failed, err := e.cfg.Kicker.KickAll(try, ids, 0)
+	cancel()
+	if err == nil {
+		err = errStillOpen
 	}
-	close(queue)
-	for range min(len(ids), kicksAtOnce) {
-		kicking.Go(func() {
-			for id := range queue {
-				e.kick(ctx, id)
-			}
-		})
+	open := make(map[session.ID]bool, len(failed))
+	for _, id := range failed {
+		open[id] = true
+	}
+	for _, id := range ids {
+		if open[id] {
+			e.tryAgain(id, err)
+		} else {
+			e.gone(id)
+		}
+	}
+	if len(failed) > 0 {
+		signal(e.close)
 	}
 }
 
-// kick tries to close one session.
-func (e *Engine) kick(ctx context.Context, id session.ID) {
-	try, cancel := context.WithTimeout(ctx, kickFor)
-	err := e.cfg.Kicker.Kick(try, id)
-	cancel()
-	s, known := e.cfg.Sessions.Find(id)
+// tryAgain notes that a session could not be closed.
+func (e *Engine) tryAgain(id session.ID, err error) {
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	p := e.pending[id]
-	switch {
-	case p == nil: // the server has reported the end already
-		e.mu.Unlock()
-		return
-	case err != nil:
-		p.busy, p.err = false, err
-		p.due = e.cfg.Now().Add(min(firstRetry<<min(p.failed, 8), lastRetry))
-		p.failed++
-		e.mu.Unlock()
-		signal(e.close)
+	if p == nil {
 		return
 	}
+	p.busy, p.err = false, err
+	p.due = e.cfg.Now().Add(min(firstRetry<<min(p.failed, 8), lastRetry))
+	p.failed++
+}
+
+// gone notes that a session was closed.
+func (e *Engine) gone(id session.ID) {
+	s, known := e.live.Find(id)
+	e.mu.Lock()
+	p := e.pending[id]
 	delete(e.pending, id)
 	e.mu.Unlock()
-	if known {
+	if p != nil && known { // else the server has reported the end already
 		e.hasClosed(s, p)
 	}
 }

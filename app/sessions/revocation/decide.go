@@ -29,6 +29,7 @@ type verdict struct {
 // returns that of this one.
 func (e *Engine) round(ctx context.Context, before *snapshot.Snapshot, working *sync.WaitGroup) *snapshot.Snapshot {
 	taken, snap := e.take()
+	defer e.endRound()
 	if snap == nil {
 		return before // none is loaded; nobody can be decided
 	}
@@ -43,17 +44,17 @@ func (e *Engine) round(ctx context.Context, before *snapshot.Snapshot, working *
 	}
 	switch {
 	case taken.all:
-		e.cfg.Sessions.Groups(nil, decide)
+		e.live.Groups(nil, decide)
 	case taken.any && e.mapped.Load():
-		e.cfg.Sessions.Groups(nil, func(one *session.Session, all []session.ID) bool {
+		e.live.Groups(nil, func(one *session.Session, all []session.ID) bool {
 			return !taken.concerns(one, before, snap) || decide(one, all)
 		})
 	case len(taken.users) > 0:
-		e.cfg.Sessions.Groups(taken.names(), decide)
+		e.live.Groups(taken.names(), decide)
 	}
 	if !taken.all {
 		for id := range taken.arrivals {
-			if s, ok := e.cfg.Sessions.Find(id); ok && ctx.Err() == nil {
+			if s, ok := e.live.Find(id); ok && ctx.Err() == nil {
 				decide(s, []session.ID{id})
 			}
 		}
@@ -65,6 +66,12 @@ func (e *Engine) round(ctx context.Context, before *snapshot.Snapshot, working *
 		return taken.at
 	}
 	return before
+}
+
+func (e *Engine) endRound() {
+	e.mu.Lock()
+	e.deciding = false
+	e.mu.Unlock()
 }
 
 // concerns reports whether the changes may have taken something from a session. What an
@@ -86,6 +93,13 @@ func (e *Engine) decide(ctx context.Context, s *session.Session, before, snap *s
 		return e.decideAdopted(s, before, snap)
 	}
 	d := e.cfg.Decider.Reconsider(ctx, s, snap)
+	if d.Code == callout.CodeAmbiguous && s.Identity.Selection.IsZero() {
+		// The user has got roles in another account. The session keeps those of its own: a
+		// project_admin must not be able to close the sessions of others.
+		one := *s
+		one.Identity.Selection.Account = s.Grant.Account
+		d = e.cfg.Decider.Reconsider(ctx, &one, snap)
+	}
 	if d.Outcome == callout.Denied {
 		return verdict{cause: d.Code, what: d.Cause}
 	}

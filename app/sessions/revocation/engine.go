@@ -41,10 +41,11 @@ type Replicas interface {
 	Live() int
 }
 
-// Kicker closes connections.
+// Kicker closes connections: servers.Servers.
 type Kicker interface {
-	// Kick returns nil once the server has said that the connection is gone.
-	Kick(ctx context.Context, id session.ID) error
+	// KickAll returns once the servers have said that the connections are gone, and at the
+	// end of ctx. failed are those that may still be there. rate 0: as fast as possible.
+	KickAll(ctx context.Context, ids []session.ID, rate int) (failed []session.ID, err error)
 }
 
 // Closing is a session that is to be closed.
@@ -62,11 +63,10 @@ const (
 
 // Config is what an Engine needs.
 type Config struct {
-	Sessions Sessions
 	Decider  Decider
 	Snapshot func() *snapshot.Snapshot // by which requests are decided; nil result: none is loaded
 	Replicas Replicas
-	Kicker   Kicker // nil: nothing can be kicked
+	Kicker   Kicker
 
 	Reconnect bool // close a session whose grant has only gained something
 	Rate      int  // how many of those all replicas together close in a second
@@ -81,9 +81,10 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Engine closes sessions. Make it with New. It is safe for concurrent use.
+// Engine closes sessions. Make it with New, and the registry with its Observer. It is safe for concurrent use.
 type Engine struct {
 	cfg     Config
+	live    Sessions
 	limiter *rate.Limiter // of what is closed because of a gain
 	mapped  atomic.Bool   // there was a session of an identity that is no user of the directory
 
@@ -92,6 +93,7 @@ type Engine struct {
 
 	mu       sync.Mutex
 	changes  changes
+	deciding bool                     // a round is under way
 	revision uint64                   // of the directory of the newest decision
 	reloaded time.Time                // when something without a revision last changed
 	late     map[string]bool          // replicas that decided by an older state when last waited for
@@ -115,9 +117,10 @@ func (e *Engine) Observer() sessions.Observer {
 	return sessions.Observer{Added: e.added, Removed: func(s *session.Session, _ sessions.Ending) { e.removed(s) }}
 }
 
-// Run decides and closes until ctx ends. It begins with all sessions: something may have
+// Run decides about live sessions, and closes them, until ctx ends. It begins with all sessions: something may have
 // changed while no usher ran.
-func (e *Engine) Run(ctx context.Context) {
+func (e *Engine) Run(ctx context.Context, live Sessions) {
+	e.live = live
 	var working sync.WaitGroup
 	defer working.Wait()
 	working.Go(func() { e.runClosing(ctx) })

@@ -25,6 +25,7 @@ type Unreachable struct {
 type Status struct {
 	Closed      map[string]uint64 // sessions that this replica has closed, by cause
 	Waiting     int               // sessions that are to be closed, by any replica
+	Deciding    bool              // a change has not been decided about yet
 	Unreachable []Unreachable     // those that this replica has tried to close, oldest first
 }
 
@@ -32,7 +33,7 @@ type Status struct {
 func (e *Engine) Status() Status {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	out := Status{Closed: maps.Clone(e.closed), Waiting: len(e.pending)}
+	out := Status{Closed: maps.Clone(e.closed), Waiting: len(e.pending), Deciding: e.deciding || e.changes.some()}
 	for id, p := range e.pending {
 		if p.failed > 0 {
 			out.Unreachable = append(out.Unreachable, Unreachable{id, p.cause, p.since, p.err})
