@@ -44,6 +44,9 @@ type fixture struct {
 	static   bool // connections of AdminUser are sessions
 }
 
+// Find implements callout.Sessions.
+func (f *fixture) Find(id session.ID) (*session.Session, bool) { return f.registry.Find(id) }
+
 // Granted implements callout.Sessions.
 func (f *fixture) Granted(x *session.Session) {
 	f.mu.Lock()
