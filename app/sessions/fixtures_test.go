@@ -1,10 +1,11 @@
 package sessions_test
 
 import (
-	"encoding/binary"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nkeys"
@@ -28,8 +29,7 @@ func connection(n int) *session.Session {
 // of is the n-th session, of a user.
 func of(user string, n int) *session.Session {
 	project := []string{"shop", "lab"}[n/4%2]
-	var raw [32]byte
-	binary.BigEndian.PutUint64(raw[:], uint64(n)+1)
+	raw := sha256.Sum256([]byte(strconv.Itoa(n)))
 	nkey, err := nkeys.Encode(nkeys.PrefixByteUser, raw[:])
 	if err != nil {
 		panic(err)
@@ -44,7 +44,7 @@ func of(user string, n int) *session.Session {
 		Client: tokens.Client{Name: "worker", Lang: "go", Version: "1.49.0", Kind: "Client", Type: "nats"},
 		Grant:  grant(user, project),
 	}
-	copy(s.Digest[:], user)
+	s.Digest = sha256.Sum256([]byte(user))
 	return s
 }
 

@@ -23,6 +23,7 @@ const (
 	oidcTest      program = "oidc.test"
 	nkeyTest      program = "nkey.test"
 	natsJWTTest   program = "natsjwt.test"
+	sessionsTest  program = "sessions.test"
 	supervisors   program = "supervisors"
 )
 
@@ -49,6 +50,8 @@ func (p program) recipe() (command []string, pkg string) {
 		return []string{"test", "-c"}, "usher/tokens/nkey"
 	case natsJWTTest:
 		return []string{"test", "-c"}, "usher/tokens/natsjwt"
+	case sessionsTest:
+		return []string{"test", "-c"}, "usher/app/sessions"
 	case usher, nobody:
 	}
 	return []string{"build"}, "usher/cmd/usher"
