@@ -76,7 +76,7 @@ func grant(user, project string) permissions.Grant {
 func everything() *session.Session {
 	s := of("ada", 1)
 	s.Identity = identity.Identity{
-		Name: "ada", ID: "248289761001", Authority: "https://login.example.com", Method: identity.MethodOIDC, KeyID: "2026-1",
+		Name: "ada", ID: "248289761001", Authority: "https://login.example.com", Method: identity.MethodOIDC, KeyID: "2026-1", KeyPrint: 1 << 63,
 		NotAfter: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")},
 		Selection: identity.Selection{Project: "shop", OwnName: true},
 		Attributes: identity.Attributes{"claims": map[string]any{
@@ -84,6 +84,7 @@ func everything() *session.Session {
 		}},
 	}
 	s.Verifier, s.Rules, s.Profile = "oidc", []string{"staff", "ops"}, "ingest"
+	s.Ruleset = 1<<64 - 1
 	s.Grant.Scope, s.Grant.WholeAccount = "scoped", true
 	s.Grant.Connection = identity.Connection{Types: []string{"MQTT", "MQTT_WS"}, MQTTClientID: "ada:1"}
 	s.Grant.Networks, s.Grant.NotAfter = s.Identity.Networks, s.Identity.NotAfter

@@ -37,6 +37,7 @@ func TestRegistryTellsAlikeSessionsApart(t *testing.T) {
 	all[8].Grant.Connection.Types = []string{"MQTT"}
 	all[9].Grant.WholeAccount = true
 	all[10].Identity.NotAfter = start()
+	all[0].Ruleset, all[10].Identity.KeyPrint = 1, 2
 	all[11].Identity.Attributes = everything().Identity.Attributes
 	r := sessions.New()
 	for _, s := range all {
