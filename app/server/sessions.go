@@ -64,3 +64,6 @@ func (l *liveSessions) Granted(s *session.Session) {
 	l.exchange.Granted(s)
 	l.refusals.Granted(s)
 }
+
+// Find implements callout.Sessions.
+func (l *liveSessions) Find(id session.ID) (*session.Session, bool) { return l.registry.Find(id) }

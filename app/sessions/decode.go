@@ -136,11 +136,11 @@ func (w *wireSession) session(peer *wirePeer, p *wirePrincipal, g *permissions.G
 	s := &session.Session{
 		ID: session.ID{Server: peer.Server, Client: w.Client}, ServerName: peer.ServerName, RequestID: w.RequestID,
 		Identity: identity.Identity{
-			Name: p.Name, ID: p.ID, Attributes: p.Attributes, Authority: p.Authority, Method: p.Method, KeyID: p.KeyID,
+			Name: p.Name, ID: p.ID, Attributes: p.Attributes, Authority: p.Authority, Method: p.Method, KeyID: p.KeyID, KeyPrint: p.KeyPrint,
 			NotAfter: p.NotAfter.time(), Networks: p.Networks,
 			Selection: identity.Selection{Project: p.Project, Account: p.Account, OwnName: p.OwnName},
 		},
-		Verifier: p.Verifier, Rules: p.Rules, Profile: p.Profile, Revision: w.Revision,
+		Verifier: p.Verifier, Rules: p.Rules, Profile: p.Profile, Ruleset: p.Ruleset, Revision: w.Revision,
 		Grant: *g, UserNKey: unpackNKey(w.UserNKey), Started: w.Started.time(), Expires: w.Expires.time(),
 		Client:   tokens.Client{Name: peer.Name, Lang: peer.Lang, Version: peer.Version, Kind: peer.Kind, Type: peer.Type},
 		Instance: peer.Instance, Adopted: p.Adopted,
