@@ -96,7 +96,8 @@ func TestUser(t *testing.T) {
 		"hears more":        {true, func(publish, _ []string) ([]string, []string) { return publish, []string{">"} }, nil, fault.None, finding.Warning, "subscribe to $SYS.SERVER.*.STATSZ"},
 		"not in auth_users": {false, nil, nil, fault.Config, finding.Error, "the server does not let in the user"},
 		"user of usher check": {
-			true, nil, map[string]string{"nats.system_user": "closer", "nats.system_password_file": "password"},
+			true, nil,
+			map[string]string{"nats.system_user": "closer", "nats.system_password_file": "password"},
 			fault.None, finding.Warning, "the same user as that of usher check",
 		},
 		"no file": {true, nil, map[string]string{"sessions.password_file": "gone"}, fault.None, finding.Warning, "the user of the system account is not checked"},

@@ -121,15 +121,15 @@ func TestClasses(t *testing.T) {
 	for reason, want := range map[string]Class{
 		reasonMissing: AccountMissing,
 		"":            Late,
-		"Could not register auth callout user: maximum account active connections exceeded":      ConnectionLimit,
+		"Could not register auth callout user: maximum account active connections exceeded":     ConnectionLimit,
 		`Authorized user on account "AUTH" not allowed to use connection type`:                  ConnectionType,
 		"Error validating user JWT: claim is expired":                                           Clock,
 		`Authorized user on account "AUTH" outside of valid connect times`:                      Clock,
 		`User JWT issuer "A" is not known`:                                                      Key,
 		"Auth callout violation: auth callout signing key is unknown":                           Key,
 		`Account "A" not permitted as valid account option for auth callout for account "AUTH"`: AccountRefused,
-		"User JWT is not valid: permissions": InvalidJWT,
-		"Something new":                      Other,
+		"User JWT is not valid: permissions":                                                    InvalidJWT,
+		"Something new":                                                                         Other,
 	} {
 		if got := classOf(reason); got.name != want || got.hint == "" {
 			t.Errorf("%q is %s, want %s", reason, got.name, want)
