@@ -8,6 +8,7 @@ type Sessions struct {
 	PasswordFile string `yaml:"password_file" rule:"path" doc:"File with the password of sessions.user. usher refuses a file that others can read, see keyring.allow_group_readable."`
 	NKeyFile     string `yaml:"nkey_file" rule:"path" doc:"File with the user nkey seed of that user, instead of sessions.user and its password. usher refuses a file that others can read, see keyring.allow_group_readable."`
 	CredsFile    string `yaml:"creds_file" rule:"path" doc:"Credentials file (.creds) of that user, in operator mode. usher refuses a file that others can read, see keyring.allow_group_readable."`
+	StateFile    string `yaml:"state_file" rule:"path" doc:"File in which usher keeps the live sessions while it does not run, created with mode 0600. With it a single usher still knows after a restart why its clients were granted; several tell each other. usher writes it every 30 s if something has changed, and when it stops. A file that cannot be read is reported and ignored. Each usher instance needs its own file."`
 }
 
 // Configured reports whether usher has a user of the system account for sessions.

@@ -108,6 +108,9 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, srv.Close())
 	}
+	if err := srv.prepareExchange(); err != nil {
+		return nil, errors.Join(err, srv.Close())
+	}
 	srv.registerState()
 	srv.logDirectoryProblems()
 	return srv, nil
@@ -132,6 +135,7 @@ func (srv *Server) onDirectoryReload(e file.ReloadEvent) {
 	if e.Err == nil {
 		srv.logDirectoryProblems()
 		srv.forgetting.everybody()
+		srv.announce()
 	}
 }
 
@@ -139,6 +143,7 @@ func (srv *Server) onDirectoryReload(e file.ReloadEvent) {
 // place to close connections whose grant has changed.
 func (srv *Server) onBucketChange(c kv.Changed) {
 	srv.directoryReloads.count(true)
+	srv.announce()
 	srv.forgetChanged(&c)
 	if c.Loaded {
 		srv.logDirectoryProblems()
@@ -227,7 +232,10 @@ func (srv *Server) Serve(ctx context.Context, started func()) (err error) {
 		return err
 	}
 	sessionsCtx, endSessions := context.WithCancel(context.Background())
-	defer endSessions()
+	defer func() {
+		endSessions()
+		srv.sessions.background.Wait()
+	}()
 	if err := srv.startSessions(sessionsCtx); err != nil {
 		return err
 	}

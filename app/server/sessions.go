@@ -2,8 +2,11 @@ package server
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 
 	"usher/app/sessions"
+	"usher/app/sessions/exchange"
 	"usher/app/sessions/servers"
 	"usher/callout/session"
 	"usher/internal/fault"
@@ -12,31 +15,43 @@ import (
 // liveSessions knows the live sessions, shares them with the other replicas and closes those
 // that have lost something.
 type liveSessions struct {
-	registry *sessions.Registry
-	servers  *servers.Servers
+	registry   *sessions.Registry
+	servers    *servers.Servers
+	exchange   *exchange.Exchange
+	unsaved    atomic.Bool    // a session has changed since the last time that all were written
+	background sync.WaitGroup // ends with the context of startSessions
 }
 
-// prepareSessions makes the parts, and connects nothing.
+// prepareSessions makes the parts that need no instance, and connects nothing.
 func (srv *Server) prepareSessions() error {
 	l := &liveSessions{}
 	var err error
 	if l.servers, err = srv.prepareServers(); err != nil {
 		return err
 	}
-	l.registry = sessions.New(l.servers.Observer())
+	l.registry = sessions.New(l.servers.Observer(), sessions.Observer{
+		Added: func(*session.Session) { l.unsaved.Store(true) },
+		Removed: func(s *session.Session, why sessions.Ending) {
+			l.unsaved.Store(true)
+			l.exchange.Removed(s, why)
+		},
+	})
 	srv.sessions = l
 	return nil
 }
 
-// startSessions connects. The sessions end with ctx.
+// startSessions connects. The sessions end with ctx; background waits for that.
 func (srv *Server) startSessions(ctx context.Context) error {
 	l := srv.sessions
 	if err := l.servers.Start(l.registry); err != nil {
 		return &fault.Error{Kind: fault.Config, Err: err}
 	}
 	context.AfterFunc(ctx, l.servers.Stop)
-	return nil
+	return srv.startExchange(ctx)
 }
 
 // Granted implements callout.Sessions.
-func (l *liveSessions) Granted(s *session.Session) { l.registry.Add(s) }
+func (l *liveSessions) Granted(s *session.Session) {
+	l.registry.Add(s)
+	l.exchange.Granted(s)
+}
