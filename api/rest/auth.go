@@ -49,7 +49,7 @@ func (r *Request) authenticate() error {
 	var err error
 	if r.Route.Authenticate != nil {
 		r.verify, err = r.Route.Authenticate(r)
-	} else if r.key = r.presentedKey(); r.key == "" {
+	} else if r.key == "" {
 		return apierror.Unauthorized()
 	}
 	if err == nil {

@@ -44,7 +44,7 @@ func constraints() []schema.Constraint {
 		unsetWith("directory.max_project_bytes", DirectoryFile, noBucket),
 		schema.NotAbove("directory.max_project_bytes", "directory.max_bytes"),
 		unsetWith("directory.snapshot_file", DirectoryFile, "leave it out: a directory file needs no snapshot"),
-		unsetWith("api.listen", DirectoryFile, "the API needs a bucket; usher directory import copies the file into one"),
+		unsetWith("operator.create_accounts", DirectoryFile, "the API cannot create a project in a file, so it needs no account"),
 		schema.BothOrNeither("api.tls.cert_file", "api.tls.key_file"),
 		tlsUnlessLoopback("api.listen", "api.tls.cert_file", "api.allow_cleartext"),
 		onlyInMode(ModeConfig, "nats.system_user"),

@@ -152,15 +152,7 @@ func connects(k directory.Key) bool { return k.Kind() != directory.KeyBinding }
 func (in *Inputs) explain(d callout.Decision, questions []Question) *Explanation {
 	in.checkSigningKey(&d)
 	x := &Explanation{Outcome: d.Outcome, Code: d.Code, Cause: d.Cause, Verifier: d.Verifier, Profile: d.Facts.Profile}
-	if d.Identity.Name != "" || d.Identity.ID != "" {
-		x.Identity = &Identity{
-			Name: d.Identity.Name, ID: d.Identity.ID, Authority: string(d.Identity.Authority),
-			Method: string(d.Identity.Method), KeyID: d.Identity.KeyID,
-		}
-		if end := d.Identity.NotAfter; !end.IsZero() {
-			x.Identity.NotAfter = &end
-		}
-	}
+	x.Identity = identityOf(&d.Identity)
 	if d.Snapshot != nil && isMapped(&d.Identity) { // otherwise its verifier denied it, and no rule was asked
 		x.explainMapping(in.Decider.Rules, &d.Identity)
 	}
@@ -173,20 +165,37 @@ func (in *Inputs) explain(d callout.Decision, questions []Question) *Explanation
 	if d.Outcome != callout.Granted {
 		return x
 	}
-	g := &d.Grant
-	g.Rules = withOrigins(&d)
-	x.Grant = &Grant{
+	d.Grant.Rules = withOrigins(&d)
+	x.Grant = grantOf(&d.Grant, &d.Identity)
+	x.Grant.Ends, x.Grant.EndsBecause = in.ends(d.Grant.NotAfter)
+	for _, q := range questions {
+		x.Answers = append(x.Answers, q.answer(&d.Grant))
+	}
+	return x
+}
+
+// identityOf describes an identity; nil: it is not known.
+func identityOf(id *identity.Identity) *Identity {
+	if id.Name == "" && id.ID == "" {
+		return nil
+	}
+	out := &Identity{Name: id.Name, ID: id.ID, Authority: string(id.Authority), Method: string(id.Method), KeyID: id.KeyID}
+	if end := id.NotAfter; !end.IsZero() {
+		out.NotAfter = &end
+	}
+	return out
+}
+
+// grantOf describes the grant of an identity, but for its end.
+func grantOf(g *permissions.Grant, id *identity.Identity) *Grant {
+	out := &Grant{
 		Account: g.Account, Scope: g.Scope, InboxPrefix: g.InboxPrefix,
 		ConnectionTypes: g.ConnectionTypes, Tags: g.Tags, Rules: g.Rules,
 	}
-	x.Grant.Ends, x.Grant.EndsBecause = in.ends(g.NotAfter)
-	for _, n := range d.Identity.Networks { // a grant with a scope has none
-		x.Grant.Networks = append(x.Grant.Networks, n.String())
+	for _, n := range id.Networks { // a grant with a scope has none
+		out.Networks = append(out.Networks, n.String())
 	}
-	for _, q := range questions {
-		x.Answers = append(x.Answers, q.answer(g))
-	}
-	return x
+	return out
 }
 
 // checkSigningKey makes a granted decision unavailable if the keyring has no key to sign

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"sync/atomic"
+
 	"usher/app/assembly"
 	"usher/internal/version"
 
@@ -12,7 +14,10 @@ import (
 )
 
 // reloads counts reloads of something.
-type reloads struct{ good, bad prometheus.Counter }
+type reloads struct {
+	good, bad prometheus.Counter
+	failed    atomic.Bool // the last one
+}
 
 func newReloads(reg prometheus.Registerer, name, help string) *reloads {
 	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"result"})
@@ -21,6 +26,7 @@ func newReloads(reg prometheus.Registerer, name, help string) *reloads {
 }
 
 func (r *reloads) count(good bool) {
+	r.failed.Store(!good)
 	if good {
 		r.good.Inc()
 	} else {
