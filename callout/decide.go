@@ -20,8 +20,21 @@ type Decider struct {
 	Chain    tokens.Chain
 	Snapshot func() *snapshot.Snapshot // returns nil if no directory is loaded
 	Now      func() time.Time          // for Reconsider
-	Policy   *permissions.Policy
-	Rules    *mapping.Rules // for identities that are not of the directory; nil: none
+	Ruleset  func() *Ruleset
+}
+
+// Ruleset is what the configuration says about grants. One decision goes by one of them, and
+// nobody changes one that is in use.
+type Ruleset struct {
+	Policy *permissions.Policy
+	Rules  *mapping.Rules // for identities that are not of the directory; nil: none
+	Digest uint64         // of what a reload can change; replicas with the same rules have the same one
+}
+
+// FixedRuleset returns a Ruleset that is never replaced.
+func FixedRuleset(policy *permissions.Policy, rules *mapping.Rules) func() *Ruleset {
+	r := &Ruleset{Policy: policy, Rules: rules}
+	return func() *Ruleset { return r }
 }
 
 // Decision is the outcome for a credential, and its reason.
@@ -35,6 +48,7 @@ type Decision struct {
 	Facts    directory.Facts
 	Grant    permissions.Grant
 	Snapshot *snapshot.Snapshot // on which the decision is based; nil: not needed, or not loaded
+	Ruleset  *Ruleset           // on which the grant is based; nil: the identity is not known
 	Until    time.Time          // the user JWT must not outlive that of the session; zero: it may (Reconsider)
 }
 
@@ -80,13 +94,17 @@ func (d *Decider) verify(ctx context.Context, c *tokens.Credential, g tokens.Gat
 // derive adds the grant to a decision with the identity of c, and its outcome. It reports
 // whether that is Granted. It leaves a decision alone that has an outcome.
 func (d *Decider) derive(out *Decision, c *tokens.Credential, limit int) bool {
-	if out.Outcome != "" || !d.findFacts(out, c) {
+	if out.Outcome != "" {
+		return false
+	}
+	out.Ruleset = d.Ruleset()
+	if !out.findFacts(c) {
 		return false
 	}
 	var err error
-	out.Grant, err = d.Policy.DeriveWithin(out.Identity, out.Facts, limit)
+	out.Grant, err = out.Ruleset.Policy.DeriveWithin(out.Identity, out.Facts, limit)
 	if err == nil {
-		err = d.Policy.Connect(&out.Grant, out.Identity.Name, c.Connection)
+		err = out.Ruleset.Policy.Connect(&out.Grant, out.Identity.Name, c.Connection)
 	}
 	if err != nil {
 		out.deriveFailed(err)

@@ -51,7 +51,7 @@ func (s *Service) canIssue(x *exchange, d *Decision) bool {
 	if !ok {
 		return true // not the client's fault, and cheap
 	}
-	size, err := s.cfg.Decider.Policy.Size(d.Identity, d.Facts)
+	size, err := d.Ruleset.Policy.Size(d.Identity, d.Facts)
 	return err == nil && size <= x.limit() && signers.Has(issuer.Place{Account: d.Grant.Account, Scope: d.Grant.Scope})
 }
 

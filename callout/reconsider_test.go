@@ -70,7 +70,7 @@ func TestReconsiderKey(t *testing.T) {
 			load := func() *snapshot.Snapshot { return current }
 			d := &callout.Decider{
 				Chain:    tokens.Chain{nkey.NewVerifier(load, time.Now), apikey.NewVerifier(load, time.Now)},
-				Snapshot: load, Now: time.Now, Policy: callouttest.Policy(),
+				Snapshot: load, Now: time.Now, Ruleset: callout.FixedRuleset(callouttest.Policy(), nil),
 			}
 			credential := &tokens.Credential{User: "project=far", Password: "k", Host: "192.0.2.7", Connection: standard}
 			if c.granted[0] == 'n' {
@@ -103,7 +103,7 @@ func TestReconsiderOthers(t *testing.T) {
 	clock := &callouttest.Clock{}
 	d := &callout.Decider{
 		Chain: tokens.Chain{oidcVerifier{}}, Snapshot: func() *snapshot.Snapshot { return current }, Now: clock.Now,
-		Policy: callouttest.Policy(), Rules: identityRules(t),
+		Ruleset: callout.FixedRuleset(callouttest.Policy(), identityRules(t)),
 	}
 	granted := d.Decide(t.Context(), &tokens.Credential{User: "project=shop", Password: "both", Connection: standard})
 	s := sessionOf(&granted)
@@ -121,11 +121,11 @@ func TestReconsiderOthers(t *testing.T) {
 		!got.Grant.Check(permissions.Publish, "shop.orders").Allowed || got.Grant.Check(permissions.Publish, "shop.returns").Allowed {
 		t.Errorf("until %v, %+v", got.Until, got.Grant)
 	}
-	d.Rules = mappingRules(t, mapping.MatchFirst, globRule("other", "other*", mapping.Rule{Ingest: true}))
+	d.Ruleset = callout.FixedRuleset(callouttest.Policy(), mappingRules(t, mapping.MatchFirst, globRule("other", "other*", mapping.Rule{Ingest: true})))
 	check(callout.CodeNoIdentityRule)
-	d.Rules = mappingRules(t, mapping.MatchFirst, globRule("user", "both", mapping.Rule{User: "former"}))
+	d.Ruleset = callout.FixedRuleset(callouttest.Policy(), mappingRules(t, mapping.MatchFirst, globRule("user", "both", mapping.Rule{User: "former"})))
 	check(tokens.CodeUserDisabled)
-	d.Rules = identityRules(t)
+	d.Ruleset = callout.FixedRuleset(callouttest.Policy(), identityRules(t))
 	clock.Advance(2 * time.Hour)
 	check(tokens.CodeExpired)
 	clock.Advance(-2 * time.Hour)
@@ -139,7 +139,7 @@ func TestReconsiderUnavailable(t *testing.T) {
 	t.Parallel()
 	current := callouttest.ParseDirectory(t, callouttest.WithDigests(callouttest.DirectoryYAML))
 	load := func() *snapshot.Snapshot { return current }
-	d := &callout.Decider{Chain: tokens.Chain{apikey.NewVerifier(load, time.Now)}, Snapshot: load, Now: time.Now, Policy: callouttest.Policy()}
+	d := &callout.Decider{Chain: tokens.Chain{apikey.NewVerifier(load, time.Now)}, Snapshot: load, Now: time.Now, Ruleset: callout.FixedRuleset(callouttest.Policy(), nil)}
 	granted := d.Decide(t.Context(), &tokens.Credential{AuthToken: "publisher-key", Connection: standard})
 	s := sessionOf(&granted)
 	pia, _ := current.User("publisher")

@@ -33,6 +33,9 @@ func (x *exchange) session(instance string) *session.Session {
 		Grant: d.Grant, UserNKey: strings.Clone(c.UserNkey), Started: x.arrival, Expires: x.expires,
 		Addr: x.credential.Addr(), Client: x.credential.Client, Instance: instance,
 	}
+	if d.Ruleset != nil {
+		out.Ruleset = d.Ruleset.Digest
+	}
 	if d.Snapshot != nil {
 		out.Revision = d.Snapshot.Latest()
 	}

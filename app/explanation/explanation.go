@@ -154,11 +154,11 @@ func (in *Inputs) explain(d callout.Decision, questions []Question) *Explanation
 	x := &Explanation{Outcome: d.Outcome, Code: d.Code, Cause: d.Cause, Verifier: d.Verifier, Profile: d.Facts.Profile}
 	x.Identity = identityOf(&d.Identity)
 	if d.Snapshot != nil && isMapped(&d.Identity) { // otherwise its verifier denied it, and no rule was asked
-		x.explainMapping(in.Decider.Rules, &d.Identity)
+		x.explainMapping(in.ruleset(&d).Rules, &d.Identity)
 	}
-	x.Roles, x.selected = rolesOf(in.Decider.Policy, &d), d.Identity.Selection.String()
+	x.Roles, x.selected = rolesOf(in.ruleset(&d).Policy, &d), d.Identity.Selection.String()
 	if d.Outcome == callout.Granted || d.Code == callout.CodeTooLarge {
-		if n, err := in.Decider.Policy.Size(d.Identity, d.Facts); err == nil {
+		if n, err := in.ruleset(&d).Policy.Size(d.Identity, d.Facts); err == nil {
 			x.Size = &Size{Bytes: n, Limit: in.limit()}
 		}
 	}
@@ -198,11 +198,19 @@ func grantOf(g *permissions.Grant, id *identity.Identity) *Grant {
 	return out
 }
 
+// ruleset returns what a decision went by; what is in use, if it did not come so far.
+func (in *Inputs) ruleset(d *callout.Decision) *callout.Ruleset {
+	if d.Ruleset == nil {
+		return in.Decider.Ruleset()
+	}
+	return d.Ruleset
+}
+
 // checkSigningKey makes a granted decision unavailable if the keyring has no key to sign
 // it.
 func (in *Inputs) checkSigningKey(d *callout.Decision) {
 	keys, place := in.Keyring(), issuer.Place{Account: d.Grant.Account, Scope: d.Grant.Scope}
-	own, _ := keys.Account(in.Decider.Policy.CalloutAccount)
+	own, _ := keys.Account(in.ruleset(d).Policy.CalloutAccount)
 	signers, ok := keys.For(own.PublicKey)
 	if d.Outcome == callout.Granted && ok && !signers.Has(place) {
 		d.Outcome, d.Code = callout.Unavailable, callout.CodeNoSigningKey

@@ -23,6 +23,7 @@ import (
 	"usher/app/collector"
 	"usher/app/config"
 	"usher/app/natsconn"
+	"usher/app/reload"
 	"usher/callout"
 	"usher/callout/admission"
 	"usher/callout/codes"
@@ -42,6 +43,8 @@ type Server struct {
 	registry         *prometheus.Registry
 	directoryReloads *reloads
 	keyringReloads   *reloads
+	identityReloads  *reloads
+	configuration    *reload.Watcher // nil: the configuration is not of a file
 	service          *callout.Service
 	web              *listener.Server     // nil: off
 	api              *listener.Server     // nil: off
@@ -69,6 +72,8 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 		"Reloads of the directory by result. After a failed reload the last good directory stays in use.")
 	srv.keyringReloads = newReloads(srv.registry, "usher_keyring_reloads_total",
 		"Reloads of the keyring by result. After a failed reload the last good keyring stays in use.")
+	srv.identityReloads = newReloads(srv.registry, "usher_identities_reloads_total",
+		"Reloads of usher.yaml by result. After a failed reload the last good identities and profiles stay in use.")
 	srv.Parts, err = assembly.New(cfg, log, assembly.Observers{Directory: srv.onDirectoryReload, Changed: srv.onBucketChange, Keyring: srv.onKeyringReload})
 	if err != nil {
 		return nil, err
@@ -89,7 +94,11 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 	if err := srv.prepareBridge(); err != nil {
 		return nil, errors.Join(fault.InConfig(err), srv.Close())
 	}
-	if err := srv.prepareSessions(); err != nil {
+	err = srv.prepareSessions()
+	if err == nil {
+		err = srv.watchConfiguration()
+	}
+	if err != nil {
 		return nil, errors.Join(fault.InConfig(err), srv.Close())
 	}
 	srv.service, err = callout.New(callout.Config{
@@ -172,7 +181,7 @@ func (srv *Server) logDirectoryProblems() {
 	if s == nil {
 		return // logged once the directory is loaded
 	}
-	for _, p := range srv.Parts.Policy.CheckDirectory(s) {
+	for _, p := range srv.Parts.Ruleset().Policy.CheckDirectory(s) {
 		srv.log.LogAttrs(context.Background(), slog.LevelWarn, "directory does not fit the configuration",
 			slog.String("where", p.Path), slog.String("problem", p.Message), slog.String("hint", p.Hint))
 	}
@@ -248,10 +257,11 @@ func (srv *Server) Serve(ctx context.Context, started func()) (err error) {
 	}
 	background.Go(func() { srv.watchDirectory(backgroundCtx) })
 	background.Go(func() { srv.watchKeyring(backgroundCtx) })
+	background.Go(func() { srv.followConfiguration(backgroundCtx) })
 	background.Go(func() { srv.Parts.RunVerifiers(backgroundCtx) })
 	background.Go(func() { srv.watchVerifiers(backgroundCtx) })
 	background.Go(func() { srv.login.Revocation.Run(backgroundCtx) })
-	background.Go(func() { srv.forgetting.run(backgroundCtx, srv.Parts.Decider.Chain, srv.Parts.Decider.Rules) })
+	background.Go(func() { srv.forgetting.run(backgroundCtx, srv.Parts.Decider.Chain, srv.Parts.Ruleset) })
 	srv.log.LogAttrs(ctx, slog.LevelInfo, "usher is running", slog.String("version", version.Semver()),
 		slog.Int("connections", srv.cfg.NATS.Connections), slog.Int("workers", assembly.Workers(srv.cfg)))
 	started()

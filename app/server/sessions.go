@@ -8,6 +8,7 @@ import (
 	"usher/app/sessions"
 	"usher/app/sessions/exchange"
 	"usher/app/sessions/servers"
+	"usher/callout"
 	"usher/callout/session"
 	"usher/internal/fault"
 )
@@ -49,6 +50,10 @@ func (srv *Server) startSessions(ctx context.Context) error {
 	context.AfterFunc(ctx, l.servers.Stop)
 	return srv.startExchange(ctx)
 }
+
+// identitiesReloaded is called after identities and profiles have changed: sessions of
+// identities that are not of the directory may have lost something.
+func (*liveSessions) identitiesReloaded(*callout.Ruleset) {}
 
 // Granted implements callout.Sessions.
 func (l *liveSessions) Granted(s *session.Session) {

@@ -93,6 +93,10 @@ func (srv *Server) registerState() {
 			Read: func() []metrics.Sample { return sample(srv.Parts.Now().Sub(srv.Parts.Keyring.LoadedAt()).Seconds()) },
 		},
 		metrics.State{
+			Name: "usher_configuration_restart_needed", Help: "1 if usher.yaml has changed in keys that need a restart of usher; otherwise 0.",
+			Read: func() []metrics.Sample { return sample(srv.configurationRestart()) },
+		},
+		metrics.State{
 			Name: "usher_directory_entries", Help: "What the directory in use holds.", Labels: []string{"kind"},
 			Read: srv.directorySize,
 		},
