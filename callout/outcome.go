@@ -63,6 +63,7 @@ const (
 	CodeNoReply         = "no_reply"
 	CodeCredentialEnded = "credential_ended"
 	CodeAdopted         = "session_adopted"
+	CodeSessionUnknown  = "session_unknown"
 )
 
 // outcomeOf returns the outcome of a message that is not accepted as a request.

@@ -41,14 +41,14 @@ type Session struct {
 
 // SessionDetails are what the server of a session knows about it now.
 type SessionDetails struct {
-	Idle             string   `json:"idle"` // a duration, such as "1m30s"
-	RTT              string   `json:"rtt,omitempty"`
-	MessagesIn       int      `json:"messages_in"` // from the client
-	MessagesOut      int      `json:"messages_out"`
-	BytesIn          int      `json:"bytes_in"`
-	BytesOut         int      `json:"bytes_out"`
-	Subscriptions    []string `json:"subscriptions,omitempty"`
-	HasSubscriptions int      `json:"subscription_count"`
+	Idle              string   `json:"idle"` // a duration, such as "1m30s"
+	RTT               string   `json:"rtt,omitempty"`
+	MessagesIn        int      `json:"messages_in"` // from the client
+	MessagesOut       int      `json:"messages_out"`
+	BytesIn           int      `json:"bytes_in"`
+	BytesOut          int      `json:"bytes_out"`
+	Subscriptions     []string `json:"subscriptions,omitempty"` // their subjects
+	SubscriptionCount int      `json:"subscription_count"`
 }
 
 // SessionList is one page of live sessions, newest first.

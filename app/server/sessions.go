@@ -67,3 +67,6 @@ func (l *liveSessions) Granted(s *session.Session) {
 	l.registry.Add(s)
 	l.exchange.Granted(s)
 }
+
+// Find implements callout.Sessions.
+func (l *liveSessions) Find(id session.ID) (*session.Session, bool) { return l.registry.Find(id) }

@@ -3,8 +3,8 @@ package server
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"iter"
+	"time"
 
 	apisessions "usher/api/sessions"
 	"usher/api/wire"
@@ -13,56 +13,78 @@ import (
 	"usher/callout/session"
 )
 
-// sessionsAPI is the live sessions as the API uses them.
+// sessionsAPI is the live sessions as the API uses them. It implements sessions.Live.
 type sessionsAPI struct {
-	live    *liveSessions
-	explain func() explanation.Inputs
+	*liveSessions
+	inputs func() explanation.Inputs
 }
 
-// errNoSessionUser: usher has no user of the system account for sessions.
-var errNoSessionUser = errors.New("usher has no user of the system account for them: set sessions.user, sessions.nkey_file or sessions.creds_file in usher.yaml")
-
-// Select implements sessions.Live of the API.
-func (a sessionsAPI) Select(f *apisessions.Filter) iter.Seq[*session.Session] {
-	if len(f.IDs) == 0 {
-		return a.live.registry.Matching(filterOf(f))
+// Select yields the sessions that match a filter.
+func (a sessionsAPI) Select(in *apisessions.Filter) iter.Seq[*session.Session] {
+	f := &sessions.Filter{
+		User: in.User, Project: in.Project, Key: in.Key, Method: in.Method, Account: in.Account, Server: in.Server,
+		From: in.From, Since: in.Since, EndsBy: in.EndsBy, Subject: in.Subject,
+	}
+	if len(in.IDs) == 0 {
+		return a.registry.Matching(f)
 	}
 	return func(yield func(*session.Session) bool) {
-		for _, id := range f.IDs {
-			if s, ok := a.live.registry.Find(id); ok && filterOf(f).Match(s) && !yield(s) {
+		for _, id := range in.IDs {
+			if s, ok := a.registry.Find(id); ok && f.Match(s) && !yield(s) {
 				return
 			}
 		}
 	}
 }
 
-func filterOf(f *apisessions.Filter) *sessions.Filter {
-	return &sessions.Filter{
-		User: f.User, Project: f.Project, Key: f.Key, Method: f.Method, Account: f.Account, Server: f.Server,
-		From: f.From, Since: f.Since, EndsBy: f.EndsBy, Subject: f.Subject,
+// Find returns a session.
+func (a sessionsAPI) Find(id session.ID) (*session.Session, bool) { return a.registry.Find(id) }
+
+// Ready returns why usher can neither ask the servers nor close sessions.
+func (a sessionsAPI) Ready() error { return a.servers.Ready() }
+
+// Close closes a session.
+func (a sessionsAPI) Close(ctx context.Context, id session.ID) error { return a.servers.Kick(ctx, id) }
+
+// Details asks the servers about sessions. It fails only if no server has answered.
+func (a sessionsAPI) Details(ctx context.Context, ids []session.ID) (map[session.ID]*wire.SessionDetails, error) {
+	found, err := a.servers.Details(ctx, ids, true)
+	if len(found) == 0 && err != nil {
+		return nil, err
 	}
+	out := make(map[session.ID]*wire.SessionDetails, len(found))
+	for id := range found {
+		d := found[id]
+		x := &wire.SessionDetails{
+			Idle: d.Idle.Round(time.Millisecond).String(), MessagesIn: int(d.InMsgs), MessagesOut: int(d.OutMsgs), BytesIn: int(d.InBytes), BytesOut: int(d.OutBytes),
+			Subscriptions: d.Subjects, SubscriptionCount: d.Subscriptions,
+		}
+		if d.RTT > 0 {
+			x.RTT = d.RTT.String()
+		}
+		out[id] = x
+	}
+	return out, nil
 }
 
-// Find implements sessions.Live of the API.
-func (a sessionsAPI) Find(id session.ID) (*session.Session, bool) { return a.live.registry.Find(id) }
-
-// Ready implements sessions.Live of the API.
-func (sessionsAPI) Ready() error { return errNoSessionUser }
-
-// Details implements sessions.Live of the API.
-func (sessionsAPI) Details(context.Context, []session.ID) (map[session.ID]*wire.SessionDetails, error) {
-	return nil, errNoSessionUser
-}
-
-// Close implements sessions.Live of the API.
-func (sessionsAPI) Close(context.Context, session.ID) error { return errNoSessionUser }
-
-// Explain implements sessions.Live of the API.
-func (a sessionsAPI) Explain(_ context.Context, s *session.Session, project string) (*apisessions.Explanation, error) {
-	was := explanation.OfSession(a.explain(), s)
+// Explain returns the reasons for the grant of a session.
+func (a sessionsAPI) Explain(ctx context.Context, s *session.Session, project string) (*apisessions.Explanation, error) {
+	x := explanation.ForSession(ctx, a.inputs(), s)
 	if project != "" {
-		was = was.OnlyIn(project)
+		x.OnlyIn(project)
 	}
-	text, err := json.Marshal(was)
-	return &apisessions.Explanation{Was: text}, err
+	out := &apisessions.Explanation{Lost: x.Lost, Gained: x.Gained}
+	var err error
+	if out.Was, err = marshal(x.Was); err == nil {
+		out.Now, err = marshal(x.Now)
+	}
+	return out, err
+}
+
+// marshal returns an explanation as JSON; nil: there is none.
+func marshal(x *explanation.Explanation) (json.RawMessage, error) {
+	if x == nil {
+		return nil, nil
+	}
+	return json.Marshal(x)
 }

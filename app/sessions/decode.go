@@ -136,7 +136,7 @@ func (w *wireSession) session(peer *wirePeer, p *wirePrincipal, g *permissions.G
 	s := &session.Session{
 		ID: session.ID{Server: peer.Server, Client: w.Client}, ServerName: peer.ServerName, RequestID: w.RequestID,
 		Identity: identity.Identity{
-			Name: p.Name, ID: p.ID, Attributes: p.Attributes, Authority: p.Authority, Method: p.Method, KeyID: p.KeyID,
+			Name: p.Name, ID: p.ID, Attributes: p.Attributes, Authority: p.Authority, Method: p.Method, KeyID: p.KeyID, KeyPrint: p.KeyPrint,
 			NotAfter: p.NotAfter.time(), Networks: p.Networks,
 			Selection: identity.Selection{Project: p.Project, Account: p.Account, OwnName: p.OwnName},
 		},

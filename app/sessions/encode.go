@@ -131,7 +131,7 @@ func (e *encoder) session(s *session.Session) (w wireSession, err error) {
 func toWirePrincipal(s *session.Session) *wirePrincipal {
 	id := &s.Identity
 	p := &wirePrincipal{
-		Name: id.Name, ID: id.ID, Attributes: id.Attributes, Authority: id.Authority, Method: id.Method, KeyID: id.KeyID,
+		Name: id.Name, ID: id.ID, Attributes: id.Attributes, Authority: id.Authority, Method: id.Method, KeyID: id.KeyID, KeyPrint: id.KeyPrint,
 		NotAfter: toWireTime(id.NotAfter), Networks: id.Networks,
 		Project: id.Selection.Project, Account: id.Selection.Account, OwnName: id.Selection.OwnName,
 		Verifier: s.Verifier, Rules: s.Rules, Profile: s.Profile, Adopted: s.Adopted,

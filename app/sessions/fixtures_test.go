@@ -37,7 +37,7 @@ func of(user string, n int) *session.Session {
 	s := &session.Session{
 		ID:         session.ID{Server: fmt.Sprintf("NSERVER%d", n%3), Client: uint64(n) + 5},
 		ServerName: fmt.Sprintf("nats-%d", n%3), RequestID: fmt.Sprintf("%022d", n),
-		Identity: identity.Identity{Name: user, Authority: identity.AuthorityDirectory, Method: identity.MethodAPIKey, KeyID: "k" + user},
+		Identity: identity.Identity{Name: user, Authority: identity.AuthorityDirectory, Method: identity.MethodAPIKey, KeyID: "k" + user, KeyPrint: 7},
 		Verifier: "apikey", Revision: 7, UserNKey: string(nkey), Instance: "usher-1",
 		Started: start().Add(time.Duration(n) * time.Second), Expires: start().Add(time.Hour).Truncate(time.Second),
 		Addr:   netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}),
@@ -76,7 +76,7 @@ func grant(user, project string) permissions.Grant {
 func everything() *session.Session {
 	s := of("ada", 1)
 	s.Identity = identity.Identity{
-		Name: "ada", ID: "248289761001", Authority: "https://login.example.com", Method: identity.MethodOIDC, KeyID: "2026-1",
+		Name: "ada", ID: "248289761001", Authority: "https://login.example.com", Method: identity.MethodOIDC, KeyID: "2026-1", KeyPrint: 1,
 		NotAfter: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")},
 		Selection: identity.Selection{Project: "shop", OwnName: true},
 		Attributes: identity.Attributes{"claims": map[string]any{

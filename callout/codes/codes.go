@@ -57,6 +57,7 @@ func All() []Code {
 		{natsjwt.CodeConnection, callout.Denied, "The NATS user JWT may not be used for this type of connection, or only through a proxy, which usher cannot see.", ""},
 		{anonymous.CodeNetwork, callout.Denied, "The client presented no credential, and its address is in none of `credentials.anonymous.networks`.", ""},
 		{tokens.CodeExpired, callout.Denied, "The credential of a live session has ended, and cannot be verified again without it (docs/explanation/sessions.md).", "The client must connect with a new one."},
+		{callout.CodeSessionUnknown, callout.Denied, "nats-server asks again about a connection, without the credential, and no usher that runs knows the one with which it was granted.", "The client gets a session that is known when it connects again. With its key as password, not as auth_token, it stays connected."},
 		{tokens.CodeNotConfigured, callout.Denied, "The verifier or the authority that vouched for the credential of a live session is not configured any more.", ""},
 		{tokens.CodeSelection, callout.Denied, "The user name is `project=` or `account=` without a name.", "Check for an unset variable on the client."},
 		{health.CodeInvalid, callout.Denied, "The token is a health check token, but no issuer key of this keyring signed it, or it is too old.", "Check that all replicas share one keyring, and that the health check reads the file that the running service writes."},

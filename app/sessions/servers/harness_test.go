@@ -43,6 +43,9 @@ type fixture struct {
 	hold     bool // grants are not told to the registry
 }
 
+// Find implements callout.Sessions.
+func (f *fixture) Find(id session.ID) (*session.Session, bool) { return f.registry.Find(id) }
+
 // Granted implements callout.Sessions.
 func (f *fixture) Granted(x *session.Session) {
 	f.mu.Lock()
