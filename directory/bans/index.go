@@ -37,15 +37,22 @@ func (x *Index) Clone() *Index {
 	return &Index{networks: &bart.Table[*group]{}, kinds: map[directory.BanKind]int{}}
 }
 
-// inForce returns the ban of the group that ends last; nil: none is in force.
-func (g *group) inForce(now time.Time) *directory.Ban {
+// inForce returns the ban of the group that ends last, of those that concern a token; nil: none
+// is in force.
+func (g *group) inForce(issued, now time.Time) *directory.Ban {
 	var last *directory.Ban
 	for _, b := range g.bans {
-		if b.InForce(now) && (last == nil || b.Until.After(last.Until)) {
+		if b.InForce(now) && concerns(b, issued) && (last == nil || b.Until.After(last.Until)) {
 			last = b
 		}
 	}
 	return last
+}
+
+// concerns reports whether a ban is of a token that was issued at a time; zero: not known. Times
+// of tokens are whole seconds.
+func concerns(b *directory.Ban, issued time.Time) bool {
+	return b.IssuedBefore.IsZero() || issued.IsZero() || issued.Before(b.IssuedBefore)
 }
 
 // with returns the group with a ban in place of the one with the same id; nil: without it.

@@ -14,18 +14,24 @@ import (
 // Of returns the ban of a target that is in force; nil: there is none. For a network, see
 // OfAddr.
 func (x *Index) Of(t *directory.BanTarget, now time.Time) *directory.Ban {
-	if x == nil {
-		return nil
-	}
+	return x.OfToken(t, time.Time{}, now)
+}
+
+// OfToken is Of for the token of an identity that was issued at a time; zero: that is not
+// known, so every ban of the identity concerns it.
+func (x *Index) OfToken(t *directory.BanTarget, issued, now time.Time) *directory.Ban {
 	kind := t.Kind()
-	if x.kinds[kind] == 0 {
+	if !x.Has(kind) {
 		return nil
 	}
 	if g := x.group(kind, t); g != nil {
-		return g.inForce(now)
+		return g.inForce(issued, now)
 	}
 	return nil
 }
+
+// Has reports whether there is a ban of a kind.
+func (x *Index) Has(kind directory.BanKind) bool { return x != nil && x.kinds[kind] > 0 }
 
 // OfAddr returns a ban in force of a network with this address; nil: there is none.
 func (x *Index) OfAddr(a netip.Addr, now time.Time) *directory.Ban {
@@ -33,7 +39,7 @@ func (x *Index) OfAddr(a netip.Addr, now time.Time) *directory.Ban {
 		return nil
 	}
 	for _, g := range x.networks.Supernets(netip.PrefixFrom(a, a.BitLen())) {
-		if b := g.inForce(now); b != nil { // a ban of a smaller network may have ended
+		if b := g.inForce(time.Time{}, now); b != nil { // a ban of a smaller network may have ended
 			return b
 		}
 	}
