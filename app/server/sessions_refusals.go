@@ -64,7 +64,7 @@ func (srv *Server) sessionsReport() *keyusage.Sessions {
 	for i := range s.Replicas[:min(len(s.Replicas), maxReplicas)] {
 		r.Replicas = append(r.Replicas, s.Replicas[i].Instance)
 	}
-	state := srv.state()
+	state := srv.decidesBy()
 	r.Revision, r.Directory, r.Identities = state.Revision, short(state.Directory), short(state.Identities)
 	return r
 }
