@@ -22,14 +22,14 @@ type fleet struct {
 
 // state is what has happened to one client.
 type state struct {
-	up           bool
-	ended        time.Time // of the first connection that ended since the last reset
-	lastEnded    time.Time
-	disconnects  int
-	denials      int
-	failures     int // attempts without an answer
-	firstError   string
-	reconnects   int
+	up          bool
+	ended       time.Time // of the first connection that ended since the last reset
+	lastEnded   time.Time
+	disconnects int
+	denials     int
+	failures    int // attempts without an answer
+	firstError  string
+	reconnects  int
 }
 
 // startFleet starts client processes. They end with the test.

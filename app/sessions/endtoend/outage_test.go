@@ -105,7 +105,7 @@ func (p *population) works(t *testing.T, node int, user string) bool {
 		return true // not known
 	}
 	for i := range keys.Keys {
-		if keys.Keys[i].ID == "a" {
+		if keys.Keys[i].Name == "a" {
 			return true
 		}
 	}
