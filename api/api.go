@@ -32,6 +32,7 @@ func routesOf(cfg *Config, s *service) []rest.Route {
 		s.routes(),
 		projects.ProjectRoutes(), users.MemberRoutes(), projects.TopicRoutes(), projects.SubscriptionRoutes(),
 		users.UserRoutes(), users.KeyRoutes(), users.OtherKeyRoutes(),
+		cfg.sessions().Routes(),
 		cfg.bulk(projects).Routes(),
 	)
 }

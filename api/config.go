@@ -10,6 +10,7 @@ import (
 	"usher/api/bulk"
 	"usher/api/projects"
 	"usher/api/rest"
+	"usher/api/sessions"
 	"usher/api/users"
 	"usher/api/wire"
 	"usher/internal/audit"
@@ -42,6 +43,12 @@ type Config struct {
 	// Reserved lists the accounts that no project may use: the callout account and the
 	// system account, by all their names.
 	Reserved []string
+
+	// Sessions is the live sessions; nil: none is known.
+	Sessions sessions.Live
+	// SessionClosed receives every session that is closed, for the audit; nil: nobody wants
+	// to know.
+	SessionClosed func(audit.SessionClosed)
 
 	// Accounts creates and closes accounts of projects; nil: this service does not.
 	Accounts projects.Accounts
@@ -76,6 +83,10 @@ func (c *Config) rest() rest.Config {
 
 func (c *Config) users() *users.Handlers {
 	return users.New(users.Config{Now: c.Now, Policy: c.Policy, Explain: c.Explain})
+}
+
+func (c *Config) sessions() *sessions.Handlers {
+	return sessions.New(sessions.Config{Live: c.Sessions, Closed: c.SessionClosed, Now: c.Now})
 }
 
 func (c *Config) projects() *projects.Handlers {

@@ -18,6 +18,7 @@
 //	api        joins the routes to one handler; its tests cover the packages below
 //	bulk       export and import of the whole directory; imports projects
 //	authx509   a short-lived key for the certificate of a client; imports users
+//	sessions   live sessions
 //	users      users, their keys, members of projects
 //	projects   projects and their accounts, topics, subscriptions, ACLs
 //	openapi    the OpenAPI document of a table of routes

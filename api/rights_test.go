@@ -106,7 +106,7 @@ func TestRightsAtCommit(t *testing.T) {
 		return rt.Method == http.MethodPost && strings.HasSuffix(rt.Path, "}") || rt.Method == http.MethodPut && !strings.Contains(rt.Name, "update")
 	}
 	for _, rt := range api.Routes() {
-		if !rt.Changes() {
+		if !rt.Changes() || rt.KeepsDirectory { // of those, TestRightsWhileKicking
 			continue
 		}
 		t.Run(rt.Name, func(t *testing.T) {
@@ -163,7 +163,7 @@ func TestDemotedToProjectAdmin(t *testing.T) {
 		"subscription.modify_acl": {"POST", "/v1/projects/shop/subscriptions/billing:modifyAcl", `{"authorized_users":[]}`},
 	}
 	for _, rt := range api.Routes() {
-		if adds[rt.Name][0] == "" && removes[rt.Name][0] == "" && rt.Changes() && len(rt.Access.Project) > 0 {
+		if adds[rt.Name][0] == "" && removes[rt.Name][0] == "" && rt.Changes() && !rt.KeepsDirectory && len(rt.Access.Project) > 0 {
 			t.Errorf("%s is not tested", rt.Name)
 		}
 	}

@@ -83,7 +83,10 @@ func (s *Service) findSource(x *exchange) (source admission.Source, ok bool) {
 	if ok {
 		client := &x.request.claims.ClientInformation
 		source.Name = x.source
-		source.Connected = s.connectTimes.ConnectedBy(x.request.claims.Server.ID, client.ID, x.arrival)
+		source.Connected = x.arrival
+		if x.again.session == nil { // otherwise it connected long ago, and the server waits
+			source.Connected = s.connectTimes.ConnectedBy(x.request.claims.Server.ID, client.ID, x.arrival)
+		}
 	}
 	return source, ok
 }
@@ -115,6 +118,7 @@ func (s *Service) openData(x *exchange, data []byte, header string, maxPayload i
 	x.credential.RequestID = x.id
 	x.source = ratelimit.HostSource(x.credential.Host)
 	x.attempt = s.failures.Attempt(x.source, x.credential.FailureKey())
+	s.findAgain(x)
 	return true
 }
 

@@ -76,7 +76,7 @@ func TestOwnNameOfCertificate(t *testing.T) {
 	})
 	policy := callouttest.Policy()
 	policy.Scoped = []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: "publisher"}}
-	d := &callout.Decider{Chain: tokens.Chain{v}, Snapshot: func() *snapshot.Snapshot { return current }, Policy: policy, Rules: rules}
+	d := &callout.Decider{Chain: tokens.Chain{v}, Snapshot: func() *snapshot.Snapshot { return current }, Ruleset: callout.FixedRuleset(policy, rules)}
 	machine := ca.Certificate(t, func(c *x509.Certificate) { c.DNSNames = []string{"a.example.com"} })
 	for user, code := range map[string]string{"project=shop": callout.CodeGranted, "machines~a%2Eexample%2Ecom": callout.CodeAmbiguousScope} {
 		got := d.Decide(t.Context(), &tokens.Credential{User: user, VerifiedChains: [][]string{machine.PEM()}})
@@ -143,7 +143,7 @@ func TestChangedWhileConfirming(t *testing.T) {
 				current = after
 			}
 		}}
-		d := &callout.Decider{Chain: tokens.Chain{apikey.NewVerifier(snapshotNow, time.Now), r}, Snapshot: snapshotNow, Policy: callouttest.Policy()}
+		d := &callout.Decider{Chain: tokens.Chain{apikey.NewVerifier(snapshotNow, time.Now), r}, Snapshot: snapshotNow, Ruleset: callout.FixedRuleset(callouttest.Policy(), nil)}
 		got := d.Decide(t.Context(), &tokens.Credential{AuthToken: "publisher-key"})
 		want := callout.CodeGranted
 		if changed {

@@ -68,7 +68,7 @@ func BenchmarkTooLarge(b *testing.B) {
 			xDenial, _ := ratios(large, denial, denial)
 			f, _ := service.Decider.Snapshot().Facts("large", "")
 			whole := func() {
-				if _, err := service.Decider.Policy.Derive(identity.Identity{Name: "large"}, f); err != nil {
+				if _, err := service.Decider.Ruleset().Policy.Derive(identity.Identity{Name: "large"}, f); err != nil {
 					b.Fatal(err)
 				}
 			}

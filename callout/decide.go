@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"time"
 
 	"usher/callout/waiting"
 	"usher/directory"
@@ -18,8 +19,22 @@ import (
 type Decider struct {
 	Chain    tokens.Chain
 	Snapshot func() *snapshot.Snapshot // returns nil if no directory is loaded
-	Policy   *permissions.Policy
-	Rules    *mapping.Rules // for identities that are not of the directory; nil: none
+	Now      func() time.Time          // for bans, and for Reconsider
+	Ruleset  func() *Ruleset
+}
+
+// Ruleset is what the configuration says about grants. One decision goes by one of them, and
+// nobody changes one that is in use.
+type Ruleset struct {
+	Policy *permissions.Policy
+	Rules  *mapping.Rules // for identities that are not of the directory; nil: none
+	Digest uint64         // of what a reload can change; replicas with the same rules have the same one
+}
+
+// FixedRuleset returns a Ruleset that is never replaced.
+func FixedRuleset(policy *permissions.Policy, rules *mapping.Rules) func() *Ruleset {
+	r := &Ruleset{Policy: policy, Rules: rules}
+	return func() *Ruleset { return r }
 }
 
 // Decision is the outcome for a credential, and its reason.
@@ -33,6 +48,8 @@ type Decision struct {
 	Facts    directory.Facts
 	Grant    permissions.Grant
 	Snapshot *snapshot.Snapshot // on which the decision is based; nil: not needed, or not loaded
+	Ruleset  *Ruleset           // on which the grant is based; nil: the identity is not known
+	Until    time.Time          // the user JWT must not outlive that of the session; zero: it may (Reconsider)
 }
 
 // Decide verifies c and derives its grant, on one snapshot. The outcome is Granted,
@@ -61,6 +78,9 @@ func (d *Decider) DecideIdentity(s *snapshot.Snapshot, id identity.Identity, lim
 // verify returns a decision with the identity of c, and without an outcome unless the
 // credential was not verified.
 func (d *Decider) verify(ctx context.Context, c *tokens.Credential, g tokens.Gate) (out Decision) {
+	if !d.checkPresented(&out, c) {
+		return out
+	}
 	c.Bind(d.Snapshot)
 	var err error
 	out.Identity, out.Verifier, err = d.Chain.Verify(ctx, c, g)
@@ -77,16 +97,23 @@ func (d *Decider) verify(ctx context.Context, c *tokens.Credential, g tokens.Gat
 // derive adds the grant to a decision with the identity of c, and its outcome. It reports
 // whether that is Granted. It leaves a decision alone that has an outcome.
 func (d *Decider) derive(out *Decision, c *tokens.Credential, limit int) bool {
-	if out.Outcome != "" || !d.findFacts(out, c) {
+	if out.Outcome != "" {
+		return false
+	}
+	out.Ruleset = d.Ruleset()
+	if !out.findFacts(c) || !d.checkBans(out, c) {
 		return false
 	}
 	var err error
-	out.Grant, err = d.Policy.DeriveWithin(out.Identity, out.Facts, limit)
+	out.Grant, err = out.Ruleset.Policy.DeriveWithin(out.Identity, out.Facts, limit)
 	if err == nil {
-		err = d.Policy.Connect(&out.Grant, out.Identity.Name, c.Connection)
+		err = out.Ruleset.Policy.Connect(&out.Grant, out.Identity.Name, c.Connection)
 	}
 	if err != nil {
 		out.deriveFailed(err)
+		return false
+	}
+	if !d.checkBanInAccount(out, c) {
 		return false
 	}
 	out.set(Granted, CodeGranted, "")

@@ -32,7 +32,7 @@ func TestDecideIdentity(t *testing.T) {
 	} {
 		d := &callout.Decider{
 			Chain:    tokens.Chain{fixedVerifier{user}},
-			Snapshot: func() *snapshot.Snapshot { return current }, Policy: callouttest.Policy(),
+			Snapshot: func() *snapshot.Snapshot { return current }, Ruleset: callout.FixedRuleset(callouttest.Policy(), nil),
 		}
 		verified := d.Decide(t.Context(), &tokens.Credential{})
 		given := d.DecideIdentity(current, verified.Identity, 1<<20)
@@ -57,7 +57,7 @@ func TestDecideUnreadable(t *testing.T) {
 	current, _, _ = current.Apply([]directory.Entry{
 		{Key: directory.MemberKey(directory.IDOf(directory.KindProject, "unknown"), u.ID), Value: &directory.Unreadable{}},
 	})
-	d := &callout.Decider{Snapshot: func() *snapshot.Snapshot { return current }, Policy: callouttest.Policy()}
+	d := &callout.Decider{Snapshot: func() *snapshot.Snapshot { return current }, Ruleset: callout.FixedRuleset(callouttest.Policy(), nil)}
 	for user, want := range map[string]string{"publisher": callout.CodeUnreadable, "former": tokens.CodeUserDisabled, "both": callout.CodeAmbiguous} {
 		got := d.DecideIdentity(current, identity.Identity{Name: user, Authority: identity.AuthorityDirectory}, 1<<20)
 		if got.Code != want || want == callout.CodeUnreadable && got.Outcome != callout.Unavailable {

@@ -35,6 +35,7 @@ type exchange struct {
 	credential tokens.Credential
 	source     string // of its host, by which the queue is fair
 	attempt    ratelimit.Attempt
+	again      again
 
 	// authenticate
 	authenticated bool // it is known to come from the server that it names

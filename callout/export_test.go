@@ -18,3 +18,6 @@ func ParsesFast(token []byte) bool {
 	_, ok := parseFast(token)
 	return ok
 }
+
+// CountsAsFailure reports whether a decision counts as a failure.
+func CountsAsFailure(d *Decision) bool { return countsAsFailure(d) }

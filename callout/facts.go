@@ -14,16 +14,16 @@ import (
 
 // findFacts finds what the directory, or the rules of identities, say about the identity
 // of c. It reports whether a grant can be derived from it.
-func (d *Decider) findFacts(out *Decision, c *tokens.Credential) bool {
+func (d *Decision) findFacts(c *tokens.Credential) bool {
 	switch {
-	case out.Identity.Authority == identity.AuthorityUsher:
+	case d.Identity.Authority == identity.AuthorityUsher:
 		return true
-	case out.Snapshot == nil:
-		return out.fail(Unavailable, CodeNoDirectory, "no directory is loaded")
-	case out.Identity.Authority == identity.AuthorityDirectory:
-		return out.findUser()
+	case d.Snapshot == nil:
+		return d.fail(Unavailable, CodeNoDirectory, "no directory is loaded")
+	case d.Identity.Authority == identity.AuthorityDirectory:
+		return d.findUser()
 	default:
-		return out.mapIdentity(d.Rules, c)
+		return d.mapIdentity(c)
 	}
 }
 
@@ -42,12 +42,12 @@ func (d *Decision) findUser() bool {
 
 // mapIdentity gives the identity of another authority its name and its facts, which are
 // those of a user of the directory, of roles in projects, or of a profile.
-func (d *Decision) mapIdentity(rules *mapping.Rules, c *tokens.Credential) bool {
+func (d *Decision) mapIdentity(c *tokens.Credential) bool {
 	id := &d.Identity
 	if id.Authority == "" {
 		return d.fail(Unavailable, CodeInternal, "a verifier did not say who vouches for the identity")
 	}
-	result, err := rules.Map(id)
+	result, err := d.Ruleset.Rules.Map(id)
 	d.Rules = result.Rules
 	if err != nil {
 		return d.mappingFailed(err)
@@ -56,7 +56,8 @@ func (d *Decision) mapIdentity(rules *mapping.Rules, c *tokens.Credential) bool 
 		id.Name = mapping.Name(id.Authority, id.ID)
 	}
 	// A certificate has no token, but Token cannot tell a user name alone from one.
-	id.Selection.OwnName = id.Selection.IsZero() && c.User == id.Name && (c.User != c.Token() || id.Method == identity.MethodCertificate)
+	own := id.Selection.IsZero() && c.User == id.Name && (c.User != c.Token() || id.Method == identity.MethodCertificate)
+	id.Selection.OwnName = id.Selection.OwnName || own // already set: the identity of a session
 	if result.User != "" {
 		return d.findUser()
 	}

@@ -23,6 +23,9 @@ func (s *Service) withinHostLimit(x *exchange) bool {
 // withinLimit lets a request go on unless the failures are exhausted at the verifier that
 // would refuse it, or that would have to wait to know.
 func (s *Service) withinLimit(x *exchange, exhausted func(*ratelimit.Failures, ratelimit.Attempt) bool, cause string) bool {
+	if x.again.alone { // a session fails no more often than its server asks
+		return true
+	}
 	failing := exhausted(s.failures, x.attempt)
 	for _, slots := range s.waiting {
 		failing = failing || exhausted(slots.Failures(), x.attempt)
@@ -51,7 +54,7 @@ func (s *Service) canIssue(x *exchange, d *Decision) bool {
 	if !ok {
 		return true // not the client's fault, and cheap
 	}
-	size, err := s.cfg.Decider.Policy.Size(d.Identity, d.Facts)
+	size, err := d.Ruleset.Policy.Size(d.Identity, d.Facts)
 	return err == nil && size <= x.limit() && signers.Has(issuer.Place{Account: d.Grant.Account, Scope: d.Grant.Scope})
 }
 

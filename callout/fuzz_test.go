@@ -70,11 +70,7 @@ func FuzzOpen(f *testing.F) {
 			if !errors.As(err, &r) {
 				t.Fatalf("refused without a code: %v", err)
 			}
-			i := slices.IndexFunc(Codes(), func(c Code) bool { return c.Code == r.code })
-			if i < 0 {
-				t.Fatalf("code %q is not in the table", r.code)
-			}
-			if o := Codes()[i].Outcome; o == Granted || o == Denied {
+			if o := outcomeOf(r.code); o == Granted || o == Denied {
 				t.Errorf("refused with %s, which is %s", r.code, o)
 			}
 		}
@@ -191,15 +187,5 @@ func must(tb testing.TB, err error) {
 	tb.Helper()
 	if err != nil {
 		tb.Fatal(err)
-	}
-}
-
-func TestCodesAreUnique(t *testing.T) {
-	seen := map[string]bool{}
-	for _, c := range Codes() {
-		if seen[c.Code] || c.Code == "" || c.Meaning == "" {
-			t.Errorf("code %q is empty, duplicate, or has no meaning", c.Code)
-		}
-		seen[c.Code] = true
 	}
 }

@@ -19,7 +19,7 @@ func (s *Service) issue(ctx context.Context, x *exchange) bool {
 		return false
 	}
 	c := x.request.claims
-	to := issuer.Recipient{UserNkey: c.UserNkey, ServerID: c.Server.ID}
+	to := issuer.Recipient{UserNkey: c.UserNkey, ServerID: c.Server.ID, Until: x.decision.Until}
 	var err error
 	if x.decision.Outcome == Granted {
 		x.answer, x.expires, err = s.cfg.Issuer.Issue(ctx, x.signers, to, x.decision.Identity, &x.decision.Grant)

@@ -79,7 +79,7 @@ func identityRules(t *testing.T) *mapping.Rules {
 func TestDecideMapped(t *testing.T) {
 	current := callouttest.ParseDirectory(t, callouttest.WithDigests(callouttest.DirectoryYAML))
 	d := &callout.Decider{
-		Chain: tokens.Chain{oidcVerifier{}}, Snapshot: func() *snapshot.Snapshot { return current }, Policy: callouttest.Policy(), Rules: identityRules(t),
+		Chain: tokens.Chain{oidcVerifier{}}, Snapshot: func() *snapshot.Snapshot { return current }, Ruleset: callout.FixedRuleset(callouttest.Policy(), identityRules(t)),
 	}
 	for _, c := range []struct {
 		user, token string
@@ -138,7 +138,7 @@ func TestDecideMappedUnavailable(t *testing.T) {
 	current := callouttest.ParseDirectory(t, callouttest.WithDigests(callouttest.DirectoryYAML))
 	shop, _ := current.Project("shop")
 	broken, _, _ := current.Apply([]directory.Entry{{Key: directory.ResourceKey(directory.KindTopic, shop.ID, "new"), Value: &directory.Unreadable{}}})
-	d := &callout.Decider{Chain: tokens.Chain{oidcVerifier{}}, Policy: callouttest.Policy(), Rules: identityRules(t)}
+	d := &callout.Decider{Chain: tokens.Chain{oidcVerifier{}}, Ruleset: callout.FixedRuleset(callouttest.Policy(), identityRules(t))}
 	for _, c := range []struct {
 		s           *snapshot.Snapshot
 		token, code string
@@ -157,7 +157,7 @@ func TestDecideMappedUnavailable(t *testing.T) {
 	if got := d.DecideIdentity(current, identity.Identity{ID: "ingest"}, 1<<20); got.Outcome != callout.Unavailable {
 		t.Errorf("without an authority: %s", got.Code)
 	}
-	d.Rules = nil
+	d.Ruleset = callout.FixedRuleset(callouttest.Policy(), nil)
 	if got := d.DecideIdentity(current, identity.Identity{ID: "ingest", Authority: "github"}, 1<<20); got.Code != callout.CodeNoIdentityRule {
 		t.Errorf("without rules: %s", got.Code)
 	}
@@ -170,7 +170,7 @@ func TestMappedSnapshot(t *testing.T) {
 	after := callouttest.ParseDirectory(t, "projects: [{name: shop, account: APP, topics: [{name: returns}]}]\n")
 	current := before
 	waiting := oidcVerifier{waits: func() { current = after }}
-	d := &callout.Decider{Chain: tokens.Chain{waiting}, Snapshot: func() *snapshot.Snapshot { return current }, Policy: callouttest.Policy(), Rules: identityRules(t)}
+	d := &callout.Decider{Chain: tokens.Chain{waiting}, Snapshot: func() *snapshot.Snapshot { return current }, Ruleset: callout.FixedRuleset(callouttest.Policy(), identityRules(t))}
 	got := d.Decide(t.Context(), &tokens.Credential{AuthToken: "pub"})
 	if got.Snapshot != after || !got.Grant.Check(permissions.Publish, "shop.returns").Allowed {
 		t.Errorf("%s: %+v", got.Code, got.Grant.Rules)
@@ -180,7 +180,7 @@ func TestMappedSnapshot(t *testing.T) {
 // A server that is reloaded asks again with the name of the user JWT.
 func TestMappedOwnName(t *testing.T) {
 	current := callouttest.ParseDirectory(t, callouttest.WithDigests(callouttest.DirectoryYAML))
-	d := &callout.Decider{Chain: tokens.Chain{oidcVerifier{}}, Snapshot: func() *snapshot.Snapshot { return current }, Policy: callouttest.Policy(), Rules: identityRules(t)}
+	d := &callout.Decider{Chain: tokens.Chain{oidcVerifier{}}, Snapshot: func() *snapshot.Snapshot { return current }, Ruleset: callout.FixedRuleset(callouttest.Policy(), identityRules(t))}
 	for user, want := range map[string]identity.Selection{
 		"":                         {},
 		"other":                    {},

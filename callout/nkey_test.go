@@ -1,6 +1,7 @@
 package callout_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"testing"
@@ -34,6 +35,16 @@ func (c nkeyClient) option(public string) nats.Option {
 		}
 		return kp.Sign(nonce)
 	})
+}
+
+// sign returns the signature of a nonce, as a request has it.
+func (c nkeyClient) sign(t *testing.T, nonce string) string {
+	t.Helper()
+	kp, err := nkeys.FromSeed([]byte(c.seed))
+	callouttest.Must(t, err)
+	signature, err := kp.Sign([]byte(nonce))
+	callouttest.Must(t, err)
+	return base64.RawURLEncoding.EncodeToString(signature)
 }
 
 // nkeyDirectory is a directory with the users pia and, for a leaf node, lea.

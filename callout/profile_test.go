@@ -26,7 +26,7 @@ func TestDecideProfile(t *testing.T) {
 		globRule("services", "*", mapping.Rule{Profile: "{id}"}),
 		globRule("admins", "callouts", mapping.Rule{Roles: []mapping.Role{{Project: "shop", Role: directory.RoleProjectAdmin}}}),
 	)
-	d := &callout.Decider{Chain: tokens.Chain{oidcVerifier{}}, Snapshot: func() *snapshot.Snapshot { return current }, Policy: policy, Rules: rules}
+	d := &callout.Decider{Chain: tokens.Chain{oidcVerifier{}}, Snapshot: func() *snapshot.Snapshot { return current }, Ruleset: callout.FixedRuleset(policy, rules)}
 	for _, c := range []struct{ user, token, code, outcome string }{
 		{"", "reader", callout.CodeGranted, "granted"},
 		{"account=APP", "reader", callout.CodeGranted, "granted"},

@@ -17,7 +17,7 @@ import (
 // into a failure of the client, metrics, audit, log and trace.
 func (s *Service) record(x *exchange) {
 	x.steps[stepRecord].start = s.cfg.Now()
-	if x.authenticated && countsAsFailure(&x.decision) {
+	if x.authenticated && !x.again.decided && countsAsFailure(&x.decision) {
 		s.failuresAt(x.decision.Verifier).Record(x.attempt)
 	}
 	s.reportGranted(x)

@@ -7,11 +7,14 @@ import (
 	"usher/callout/session"
 )
 
-// Sessions is told of the connections that are granted. Its methods return at once.
+// Sessions is the registry of live sessions. It is told of the connections that are granted.
+// Its methods return at once.
 type Sessions interface {
 	// Granted is called once for each granted request, after its answer was sent. The server
 	// may still refuse the user JWT.
 	Granted(s *session.Session)
+	// Find returns the session of a connection.
+	Find(id session.ID) (*session.Session, bool)
 }
 
 // reportGranted tells the registry of sessions about a granted request.
@@ -29,9 +32,15 @@ func (x *exchange) session(instance string) *session.Session {
 	out := &session.Session{
 		ID:         session.ID{Server: strings.Clone(c.Server.ID), Client: c.ClientInformation.ID},
 		ServerName: strings.Clone(c.Server.Name), RequestID: x.id,
-		Identity: d.Identity, Verifier: d.Verifier, Rules: slices.Clone(d.Rules), Profile: d.Facts.Profile,
+		Digest: x.credential.DigestToKeep(&d.Identity), Identity: d.Identity, Verifier: d.Verifier, Rules: slices.Clone(d.Rules), Profile: d.Facts.Profile,
 		Grant: d.Grant, UserNKey: strings.Clone(c.UserNkey), Started: x.arrival, Expires: x.expires,
 		Addr: x.credential.Addr(), Client: x.credential.Client, Instance: instance,
+	}
+	if live := x.again.session; x.again.decided {
+		out.Started, out.Digest = live.Started, live.Digest
+	}
+	if d.Ruleset != nil {
+		out.Ruleset = d.Ruleset.Digest
 	}
 	if d.Snapshot != nil {
 		out.Revision = d.Snapshot.Latest()

@@ -46,7 +46,7 @@ func TestNamesSwappedDuringDecision(t *testing.T) {
 	load := func() *snapshot.Snapshot { return current }
 	d := &callout.Decider{
 		Chain:    tokens.Chain{switchingVerifier{apikey.NewVerifier(load, time.Now), func() { current = after }}},
-		Snapshot: load, Policy: callouttest.Policy(),
+		Snapshot: load, Ruleset: callout.FixedRuleset(callouttest.Policy(), nil),
 	}
 	expectPublisher := func(t *testing.T, got callout.Decision) {
 		t.Helper()
@@ -101,7 +101,7 @@ func TestSnapshotAfterSlowVerifier(t *testing.T) {
 				switchingVerifier{slowVerifier{func() { current = after }, &loaded, err}, func() { current = last }},
 				apikey.NewVerifier(load, time.Now),
 			},
-			Snapshot: load, Policy: callouttest.Policy(),
+			Snapshot: load, Ruleset: callout.FixedRuleset(callouttest.Policy(), nil),
 		}
 		got := d.Decide(t.Context(), &tokens.Credential{AuthToken: "publisher-key"})
 		want := after

@@ -24,15 +24,3 @@ func (s *Service) findSigners(x *exchange) (ok bool) {
 	}
 	return ok
 }
-
-// verify finds the identity of the credential.
-func (s *Service) verify(ctx context.Context, x *exchange) bool {
-	x.gate = gate{s, x}
-	x.decision = s.cfg.Decider.verify(ctx, &x.credential, &x.gate)
-	return x.decision.Outcome == ""
-}
-
-// derive finds the grant of the identity.
-func (s *Service) derive(_ context.Context, x *exchange) bool {
-	return s.cfg.Decider.derive(&x.decision, &x.credential, x.limit())
-}

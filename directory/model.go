@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"time"
 
@@ -110,6 +111,16 @@ type Key struct {
 	Networks  []netip.Prefix `json:"networks,omitempty"`  // empty: from anywhere
 	Created   time.Time      `json:"created,omitzero"`
 	Revision  uint64         `json:"-"`
+}
+
+// Print returns a number that is another one once the key has another secret: a part of the
+// digest of what it stores. It is not secret. It is never zero.
+func (k *Key) Print() uint64 {
+	d := k.Digest
+	if k.Kind() == KeyPassword { // its digest is that of its user
+		d = DigestOf(k.Other.PasswordHash)
+	}
+	return max(1, binary.BigEndian.Uint64(d[:]))
 }
 
 // Project groups topics and subscriptions and lives in one NATS account.

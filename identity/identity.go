@@ -87,6 +87,7 @@ type Identity struct {
 	Authority  Authority      // who vouches for it
 	Method     Method         // how it was verified
 	KeyID      string         // public id of the presented key; not a secret
+	KeyPrint   uint64         // of the key of the directory (directory.Key.Print); zero: it is not one
 	NotAfter   time.Time      // end of the credential; zero: none
 	Networks   []netip.Prefix // from which the credential may be used; empty: from everywhere
 	Selection  Selection

@@ -41,8 +41,9 @@ func New(cfg Config) *Issuer { return &Issuer{cfg: cfg} }
 
 // Recipient identifies the request that a response answers.
 type Recipient struct {
-	UserNkey string // the one-time user key of the request, "U…"
-	ServerID string // the server that sent the request, "N…"
+	UserNkey string    // the one-time user key of the request, "U…"
+	ServerID string    // the server that sent the request, "N…"
+	Until    time.Time // the user JWT must not expire later; zero: as late as the configuration says
 }
 
 // Expiry returns when a user JWT that is issued now expires: the renewal margin before
@@ -94,6 +95,9 @@ func (i *Issuer) Issue(ctx context.Context, s *Signers, to Recipient, id identit
 	}
 	// JWT times are whole seconds. Rounding down never extends the lifetime.
 	expires := i.Expiry(g.NotAfter).Truncate(time.Second)
+	if !to.Until.IsZero() && (expires.IsZero() || to.Until.Before(expires)) {
+		expires = to.Until.Truncate(time.Second)
+	}
 	now := i.cfg.Now().Unix()
 	if !expires.IsZero() && expires.Unix() <= now {
 		return nil, time.Time{}, ErrCredentialExpired

@@ -3,6 +3,7 @@ package permissions
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"usher/directory"
@@ -16,6 +17,13 @@ type Side string
 const (
 	Publish   Side = "publish"
 	Subscribe Side = "subscribe"
+)
+
+// Beginnings of tags that say what a grant holds for.
+const (
+	tagProject = "project:"
+	tagRole    = "role:"
+	tagProfile = "profile:"
 )
 
 // Sides lists both sides, in the order in which a Grant is sorted.
@@ -155,6 +163,28 @@ func (g *Grant) Check(side Side, subject string) Verdict {
 		return Verdict{Allowed: true, Rule: filter, Filtered: true}
 	}
 	return Verdict{Allowed: allowed != nil, Rule: allowed}
+}
+
+// OnlyIn reports whether the grant holds for nothing outside of a project.
+func (g *Grant) OnlyIn(project string) bool {
+	if !slices.Contains(g.Tags, tagProject+project) {
+		return false
+	}
+	for _, tag := range g.Tags {
+		switch name, value, _ := strings.Cut(tag, ":"); name + ":" {
+		case tagProject:
+			if value != project {
+				return false
+			}
+		case tagRole: // a service role has another name than the roles in a project
+			if !slices.Contains(directory.Roles(), directory.Role(value)) {
+				return false
+			}
+		case tagProfile:
+			return false
+		}
+	}
+	return true
 }
 
 // denies reports whether a denial covers all of subject.

@@ -41,10 +41,10 @@ func (p *Policy) Validate(g *Grant) error {
 func (p *Policy) mayUseSystem(g *Grant) bool {
 	accounts := map[string]string{
 		"role:service_admin":         p.AdminAccount,
-		"role:" + profileIngest:      p.IngestAccount,
-		"role:" + profileHealthCheck: p.HealthCheckAccount,
+		tagRole + profileIngest:      p.IngestAccount,
+		tagRole + profileHealthCheck: p.HealthCheckAccount,
 	}
-	if slices.ContainsFunc(g.Tags, func(t string) bool { return strings.HasPrefix(t, "project:") }) {
+	if slices.ContainsFunc(g.Tags, func(t string) bool { return strings.HasPrefix(t, tagProject) }) {
 		return false
 	}
 	return slices.ContainsFunc(g.Tags, func(t string) bool { return accounts[t] == p.SystemAccount })

@@ -119,7 +119,7 @@ func (p *Policy) deriveHealthCheck(id identity.Identity) (Grant, error) {
 	var b builder
 	addHealthCheck(&b, g.InboxPrefix)
 	g.ConnectionTypes = enforcedTypes()
-	g.Tags = append(g.Tags, "role:"+profileHealthCheck)
+	g.Tags = append(g.Tags, tagRole+profileHealthCheck)
 	g.Rules = b.build()
 	return g, p.Validate(&g)
 }
@@ -215,18 +215,18 @@ func (p *Policy) add(b *builder, g *Grant, x *entitlement, f *directory.Facts) {
 	switch {
 	case x.membership != nil:
 		addMembership(b, x.membership, f)
-		g.Tags = append(g.Tags, "project:"+x.membership.Project.Name)
+		g.Tags = append(g.Tags, tagProject+x.membership.Project.Name)
 		for _, r := range x.membership.Roles {
-			g.Tags = append(g.Tags, "role:"+string(r))
+			g.Tags = append(g.Tags, tagRole+string(r))
 		}
 	case x.profile != nil:
 		addProfile(b, x.profile)
-		g.Tags = append(g.Tags, "profile:"+x.profile.Name)
+		g.Tags = append(g.Tags, tagProfile+x.profile.Name)
 	case x.role == directory.ServiceRoleAdmin:
 		addServiceAdmin(b)
-		g.Tags = append(g.Tags, "role:"+string(x.role))
+		g.Tags = append(g.Tags, tagRole+string(x.role))
 	case x.role == directory.ServiceRoleIngest:
 		addIngest(b, x.streaming)
-		g.Tags = append(g.Tags, "role:"+string(x.role))
+		g.Tags = append(g.Tags, tagRole+string(x.role))
 	}
 }

@@ -109,13 +109,13 @@ func answerSize(claims int) int {
 
 func addTagLengths(l *directory.Lengths, x *entitlement) {
 	if x.membership != nil {
-		l.Add("project:" + x.membership.Project.Name)
+		l.Add(tagProject + x.membership.Project.Name)
 	}
 	if x.profile != nil {
-		l.Add("profile:" + x.profile.Name)
+		l.Add(tagProfile + x.profile.Name)
 	}
 	for _, r := range x.roles() {
-		l.Add("role:" + r)
+		l.Add(tagRole + r)
 	}
 }
 

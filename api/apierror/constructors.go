@@ -76,6 +76,8 @@ const (
 	HostFormat = "letters, digits, '.', '-' and '_'"
 	TopicShape = "projects/PROJECT/topics/TOPIC"
 	UUIDShape  = "a UUID, such as 5b3f8f6e-6a0c-4a52-9d0b-6d6f3c1c2a10"
+
+	SessionShape = "SERVER:CLIENT, the public nkey of a nats-server and the number of the connection on it"
 )
 
 // InvalidReference refuses the name of a resource that should exist. what is the kind of
@@ -161,6 +163,31 @@ func Unavailable(cause error) *Error {
 func AccountUnavailable(verb string, cause error) *Error {
 	return newError(http.StatusServiceUnavailable, "UNAVAILABLE", "The account cannot be %s now", verb).
 		WithDetails("what has begun is kept; the same request continues it").WithCause(cause)
+}
+
+// DirectoryElsewhere refuses a change of a directory that is not edited over the API; where
+// says where it is.
+func DirectoryElsewhere(where string) *Error {
+	return failedPrecondition("The directory is not changed over this API").WithDetails(where)
+}
+
+// NoSessions says that usher cannot ask the servers about sessions, or close them; reason
+// says why, if it is known.
+func NoSessions(reason error) *Error {
+	e := failedPrecondition("The servers cannot be asked about sessions, nor close them")
+	if reason != nil {
+		e.Details = append(e.Details, reason.Error())
+	}
+	return e
+}
+
+// OtherCount refuses to close n sessions where the caller expected another number.
+func OtherCount(n, expected int) *Error {
+	return Conflict("The filter now finds %d session(s), not %d", n, expected).WithDetails("nothing was closed")
+}
+
+func failedPrecondition(message string) *Error {
+	return newError(http.StatusConflict, "FAILED_PRECONDITION", "%s", message)
 }
 
 // Internal is a fault of usher.

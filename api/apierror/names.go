@@ -22,6 +22,7 @@ const (
 	Password     Kind = "Password"
 	Certificate  Kind = "Certificate"
 	Binding      Kind = "Binding"
+	Session      Kind = "Session"
 )
 
 // Lower returns the kind as a detail spells it.

@@ -33,31 +33,31 @@ func (h *Handlers) importDirectory(r *rest.Request) (*rest.Response, error) {
 		return nil, err
 	}
 	result := &wire.ImportResult{DryRun: dryRun, Entries: plan.Len(), Counts: countsOf(plan.Counts())}
-	return &rest.Response{ContentType: typeLines, Stream: func(w http.ResponseWriter) error {
-		lines := newLineWriter(w)
+	return &rest.Response{ContentType: rest.TypeLines, Stream: func(w http.ResponseWriter) error {
+		lines := rest.NewLines(w)
 		if dryRun {
 			for line := range plan.Lines() {
-				lines.write(wire.ImportLine{Diff: line})
+				lines.Write(wire.ImportLine{Diff: line})
 			}
 		} else if err := h.run(r, plan, placement, lines); err != nil {
 			body := r.ErrorBody(apierror.From(err)).Error
-			lines.write(wire.ImportLine{Error: &body})
-			r.ErrorSent = lines.err == nil
+			lines.Send(wire.ImportLine{Error: &body})
+			r.ErrorSent = lines.Err() == nil
 			return err
 		}
-		lines.write(wire.ImportLine{Result: result})
+		lines.Send(wire.ImportLine{Result: result})
 		var err error
 		r.Change.After, err = json.Marshal(result)
-		return errors.Join(err, lines.err)
+		return errors.Join(err, lines.Err())
 	}}, nil
 }
 
 // run creates the accounts of a plan, and makes its changes. Each part checks the caller's
 // rights in the directory that it is made on. The plan removes the caller's
 // own rights last.
-func (h *Handlers) run(r *rest.Request, plan *transfer.Plan, placement projects.Placement, lines *lineWriter) error {
+func (h *Handlers) run(r *rest.Request, plan *transfer.Plan, placement projects.Placement, lines *rest.Lines) error {
 	if err := h.cfg.Projects.CreateAccounts(r, placement.Created, func(done, total int) {
-		lines.write(wire.ImportLine{Accounts: true, Done: done, Total: total})
+		lines.Send(wire.ImportLine{Accounts: true, Done: done, Total: total})
 	}); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (h *Handlers) run(r *rest.Request, plan *transfer.Plan, placement projects.
 	}
 	last, err := transfer.Run(r.Context(), checkedStore{r.Store(), check}, plan, func(done, total int) {
 		changed = done
-		lines.write(wire.ImportLine{Done: done, Total: total})
+		lines.Send(wire.ImportLine{Done: done, Total: total})
 	})
 	if err == nil {
 		if last != nil {
@@ -102,6 +102,6 @@ func countsOf(c transfer.Counts) wire.ImportCounts {
 	count := func(n transfer.Count) wire.ImportCount { return wire.ImportCount(n) }
 	return wire.ImportCounts{
 		Users: count(c.Users), Keys: count(c.Keys), Projects: count(c.Projects), Members: count(c.Members),
-		Topics: count(c.Topics), Subscriptions: count(c.Subscriptions), ACLs: count(c.ACLs),
+		Topics: count(c.Topics), Subscriptions: count(c.Subscriptions), ACLs: count(c.ACLs), Bans: count(c.Bans),
 	}
 }

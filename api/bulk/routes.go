@@ -10,9 +10,8 @@ import (
 )
 
 const (
-	path      = "/v1/directory"
-	typeYAML  = "application/yaml"
-	typeLines = "application/x-ndjson"
+	path     = "/v1/directory"
+	typeYAML = "application/yaml"
 
 	timeout = 10 * time.Minute // for a whole directory
 
@@ -36,7 +35,7 @@ func (h *Handlers) Routes() []rest.Route {
 		{
 			Name: "directory.import", Method: http.MethodPost, Path: path + ":import", Access: access, Handler: h.importDirectory,
 			Doc:      "Imports a directory file. The response reports the progress, one JSON object a line.",
-			BodyName: "Directory", BodyType: typeYAML, MaxBody: file.MaxSize, Response: wire.ImportLine{}, ResponseType: typeLines,
+			BodyName: "Directory", BodyType: typeYAML, MaxBody: file.MaxSize, Response: wire.ImportLine{}, ResponseType: rest.TypeLines,
 			Query: []rest.Parameter{
 				{Name: paramMode, Doc: "merge (default): keeps what the file does not contain; replace: removes it."},
 				{Name: paramDryRun, Doc: "true: changes nothing, and returns one line for each change that the import would make."},

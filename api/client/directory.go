@@ -1,9 +1,7 @@
 package client
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,8 +14,8 @@ import (
 // transferTimeout is the timeout of an export or import. A context may end it earlier.
 const transferTimeout = 11 * time.Minute
 
-// maxImportLine is the length of the longest line in the response to an import, in bytes.
-const maxImportLine = 1 << 20
+// maxLine is the length of the longest line in a response of several lines, in bytes.
+const maxLine = 1 << 20
 
 // ImportOptions say how a directory is imported.
 type ImportOptions struct {
@@ -29,7 +27,7 @@ type ImportOptions struct {
 // Export writes the whole directory to w, as a directory file. After an error w may
 // contain a part of it.
 func (c *Client) Export(ctx context.Context, w io.Writer) error {
-	response, err := c.openStream(ctx, newRequest(http.MethodGet, pathTo("directory:export"), nil))
+	response, err := c.openStream(ctx, newRequest(http.MethodGet, pathTo("directory:export"), nil), transferTimeout)
 	if err != nil {
 		return err
 	}
@@ -52,46 +50,23 @@ func (c *Client) Import(ctx context.Context, yaml []byte, o ImportOptions, progr
 	}
 	r := newRequest(http.MethodPost, pathTo("directory:import"), opts)
 	r.yaml, r.readOnly = yaml, o.DryRun
-	response, err := c.openStream(ctx, r)
+	response, err := c.openStream(ctx, r, transferTimeout)
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close() //nolint:errcheck // read only
-	return readImport(response.Body, o, progress)
-}
-
-// readImport reads the response to an import.
-func readImport(r io.Reader, o ImportOptions, progress func(*wire.ImportLine)) (*wire.ImportResult, error) {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxImportLine)
-	for lines.Scan() {
-		var l wire.ImportLine
-		if json.Unmarshal(lines.Bytes(), &l) != nil {
-			return nil, fmt.Errorf("%w: not JSON of the expected shape", ErrResponse)
+	return readLines(response.Body, !o.DryRun, func(l *wire.ImportLine) (*wire.ImportResult, *wire.ErrorBody) {
+		if l.Result == nil && l.Error == nil {
+			progress(l)
 		}
-		switch {
-		case l.Error != nil:
-			return nil, bodyError(l.Error, "")
-		case l.Result != nil:
-			return l.Result, nil
-		default:
-			progress(&l)
-		}
-	}
-	err := fmt.Errorf("%w: its last line is missing", ErrResponse)
-	if lines.Err() != nil {
-		err = fmt.Errorf("read the response: %w", lines.Err())
-	}
-	if !o.DryRun {
-		err = fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
-	}
-	return nil, err
+		return l.Result, l.Error
+	})
 }
 
 // openStream sends a request whose response may take long.
-func (c *Client) openStream(ctx context.Context, r *request) (*http.Response, error) {
+func (c *Client) openStream(ctx context.Context, r *request, timeout time.Duration) (*http.Response, error) {
 	r.stream = true
 	hc := *c.http
-	hc.Timeout = transferTimeout
+	hc.Timeout = timeout
 	return c.send(ctx, &hc, r)
 }

@@ -15,6 +15,8 @@ import (
 var (
 	// ErrName: the name of a resource is invalid. Nothing was sent.
 	ErrName = errors.New("not a name: expected letters, digits, '-' and '_'")
+	// ErrSession: the id of a session is invalid. Nothing was sent.
+	ErrSession = errors.New("not the id of a session: expected SERVER:CLIENT, as usher session list shows it")
 	// ErrOutcomeUnknown: a change was sent, and no response arrived.
 	ErrOutcomeUnknown = errors.New("it is unknown whether the change was made")
 	// ErrResponse: the server is not the API of usher.

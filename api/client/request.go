@@ -51,6 +51,18 @@ func query(name, value string) option {
 	}
 }
 
+// queries sets a parameter that may be repeated.
+func queries(name string, values []string) option {
+	return func(r *request) {
+		for _, value := range values {
+			if r.query == nil {
+				r.query = url.Values{}
+			}
+			r.query.Add(name, value)
+		}
+	}
+}
+
 func newRequest(method string, path apiPath, opts []option) *request {
 	r := &request{method: method, path: path, readOnly: method == http.MethodGet}
 	for _, o := range opts {

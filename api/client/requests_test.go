@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"regexp"
@@ -87,6 +88,23 @@ func requests(ctx context.Context) map[string]func(c *client.Client) error {
 		},
 		`DELETE /v1/users/alice/password`: func(c *client.Client) error { return c.RemovePassword(ctx, "alice", "") },
 
+		`GET /v1/sessions?details=true&id=NA%3A1&id=NA%3A2&pageSize=500&user=alice`: func(c *client.Client) error {
+			_, err := c.Sessions(ctx, "", &wire.SessionFilter{User: "alice", IDs: []string{"NA:1", "NA:2"}}, true)
+			return err
+		},
+		`GET /v1/projects/shop/sessions?from=192.0.2.0%2F24&pageSize=500`: func(c *client.Client) error {
+			_, err := c.Sessions(ctx, "shop", &wire.SessionFilter{From: "192.0.2.0/24"}, false)
+			return err
+		},
+		`GET /v1/sessions/NA:42`:               func(c *client.Client) error { _, err := c.Session(ctx, "", "NA:42"); return err },
+		`GET /v1/projects/shop/sessions/NA:42`: func(c *client.Client) error { _, err := c.Session(ctx, "shop", "NA:42"); return err },
+		`POST /v1/sessions:kick {"user":"alice","reason":"left","rate":7}`: func(c *client.Client) error {
+			return kick(ctx, c, "", &wire.SessionKick{SessionFilter: wire.SessionFilter{User: "alice"}, Reason: "left", Rate: 7})
+		},
+		`POST /v1/projects/shop/sessions:kick {"all":true,"reason":"left"}`: func(c *client.Client) error {
+			return kick(ctx, c, "shop", &wire.SessionKick{All: true, Reason: "left"})
+		},
+
 		`GET /v1/projects?pageSize=500`: func(c *client.Client) error { _, err := c.Projects(ctx); return err },
 		`GET /v1/projects/shop`:         func(c *client.Client) error { _, _, err := c.Project(ctx, "shop"); return err },
 		`POST /v1/projects/shop {"account":"APP"}`: func(c *client.Client) error {
@@ -148,6 +166,15 @@ func requests(ctx context.Context) map[string]func(c *client.Client) error {
 	}
 }
 
+// kick sends a kick to a server that does not answer with a result.
+func kick(ctx context.Context, c *client.Client, project string, in *wire.SessionKick) error {
+	_, err := c.Kick(ctx, project, in, func(*wire.KickLine) {})
+	if errors.Is(err, client.ErrOutcomeUnknown) {
+		return nil
+	}
+	return err
+}
+
 func TestRequests(t *testing.T) {
 	for want, call := range requests(context.Background()) {
 		var got string
@@ -179,7 +206,7 @@ func TestEveryRoute(t *testing.T) {
 		if slices.Contains([]string{"openapi.show", "directory.export", "directory.import"}, route.Name) {
 			continue
 		}
-		line := regexp.MustCompile("^" + variable.ReplaceAllString(regexp.QuoteMeta(route.Method+" "+route.Path), "[^/:? ]+") + "([? ]|$)")
+		line := regexp.MustCompile("^" + variable.ReplaceAllString(strings.ReplaceAll(regexp.QuoteMeta(route.Method+" "+route.Path), `\{session\}`, "[^/? ]+"), "[^/:? ]+") + "([? ]|$)")
 		covered := false
 		for request := range requests(context.Background()) {
 			covered = covered || line.MatchString(request)

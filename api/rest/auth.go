@@ -49,7 +49,7 @@ func (r *Request) authenticate() error {
 	var err error
 	if r.Route.Authenticate != nil {
 		r.verify, err = r.Route.Authenticate(r)
-	} else if r.key = r.presentedKey(); r.key == "" {
+	} else if r.key == "" {
 		return apierror.Unauthorized()
 	}
 	if err == nil {
@@ -75,8 +75,11 @@ func (r *Request) find(s *snapshot.Snapshot) error {
 	if err != nil {
 		return err
 	}
-	r.Identity, r.Snapshot = id, s
-	r.Caller, _ = s.User(id.Name)
+	caller, _ := s.User(id.Name)
+	if err := tokens.CheckIdentity(s.Bans(), &tokens.Credential{}, id, caller, r.router.cfg.Now()); err != nil {
+		return err
+	}
+	r.Identity, r.Snapshot, r.Caller = id, s, caller
 	return nil
 }
 

@@ -66,6 +66,19 @@ func (r *Request) checkBefore(kind apierror.Kind, view View, s *snapshot.Snapsho
 	return r.checkIfMatch(kind, current, true)
 }
 
+// AuditBefore keeps for the audit what there was before a change of something else than the
+// directory.
+func (r *Request) AuditBefore(v any) (err error) {
+	r.Change.Before, err = auditJSON(v)
+	return err
+}
+
+// AuditAfter keeps for the audit what such a change has made of it.
+func (r *Request) AuditAfter(v any) (err error) {
+	r.Change.After, err = auditJSON(v)
+	return err
+}
+
 // ShowCommitted responds with a resource as this request has changed it, and keeps it for
 // the audit. next is what Commit returned. If somebody else has changed the resource
 // again, the response has no ETag, since the directory never contained it in this form.

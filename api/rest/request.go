@@ -104,6 +104,9 @@ func hostOf(remote string) string {
 
 // handle checks the request, and calls the handler of its route.
 func (r *Request) handle() (*Response, error) {
+	if r.Route.Authenticate == nil {
+		r.key = r.presentedKey() // at first, because every text that is written is searched for it
+	}
 	if err := r.checkPath(); err != nil {
 		return nil, err
 	}
@@ -114,6 +117,9 @@ func (r *Request) handle() (*Response, error) {
 		if err := r.authorize(r.Snapshot, r.Caller); err != nil {
 			return nil, r.limit(r.router.notAllowed, r.Caller.ID.String(), apierror.From(err), "Too many requests that are refused to this user")
 		}
+	}
+	if err := r.checkDirectory(); err != nil {
+		return nil, err
 	}
 	if err := r.decodeBody(); err != nil {
 		return nil, err
@@ -129,12 +135,19 @@ var PathName = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 // pathHost is what a path has as the name of a host.
 var pathHost = regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`)
 
+// pathSession is what a path has as the id of a session.
+var pathSession = regexp.MustCompile(`^[A-Z0-9]+:[0-9]+$`)
+
 // NameIn returns what a variable of a path may be.
 func NameIn(variable string) *regexp.Regexp {
-	if variable == VarHost {
+	switch variable {
+	case VarHost:
 		return pathHost
+	case VarSession:
+		return pathSession
+	default:
+		return PathName
 	}
-	return PathName
 }
 
 func (r *Request) checkPath() error {
@@ -148,6 +161,8 @@ func (r *Request) checkPath() error {
 			shape = apierror.UUIDShape
 		case VarHost:
 			shape = apierror.HostFormat
+		case VarSession:
+			shape = apierror.SessionShape
 		}
 		return apierror.InvalidReference(name, shape)
 	}
@@ -156,6 +171,9 @@ func (r *Request) checkPath() error {
 
 // Var returns a variable of the path.
 func (r *Request) Var(name string) string { return r.vars[name] }
+
+// ID returns the id of the request, which log and audit contain.
+func (r *Request) ID() string { return r.id }
 
 // Host returns the address of the client, without the port.
 func (r *Request) Host() string { return r.host }

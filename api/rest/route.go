@@ -60,6 +60,8 @@ type Route struct {
 	BeyondAMS bool // AMS has no such route
 	Writes    bool // changes the directory, though its method is GET
 
+	KeepsDirectory bool // changes something else than the directory
+
 	Timeout        time.Duration // 0: Config.Timeout
 	ProjectMayMiss bool          // a service_admin may call it for a project that does not exist any more
 }
@@ -79,11 +81,15 @@ const (
 	VarKey          = "key"
 	VarUUID         = "uuid"
 	VarServiceType  = "type"
-	VarHost         = "host" // the name of a host, which may have dots
+	VarHost         = "host"    // the name of a host, which may have dots
+	VarSession      = "session" // SERVER:CLIENT
 )
 
-// Changes reports whether the route changes the directory.
+// Changes reports whether the route changes something, which is audited.
 func (r *Route) Changes() bool { return r.Writes || r.Method != http.MethodGet }
+
+// changesDirectory reports whether the route changes the directory.
+func (r *Route) changesDirectory() bool { return r.Changes() && !r.KeepsDirectory }
 
 // variable matches one {name} in the pattern of a path.
 var variable = regexp.MustCompile(`\{(\w+)\}`)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"usher/internal/fault"
@@ -31,10 +32,31 @@ type Parts struct {
 	cfg     *config.Config
 	Keyring *keyring.Store
 	Store   Store
-	Policy  *permissions.Policy
+	Policy  *permissions.Policy // with the profiles at the start; those in use are in Ruleset
 	Decider *callout.Decider
 	Issuer  *issuer.Issuer
 	Now     func() time.Time
+	ruleset atomic.Pointer[callout.Ruleset]
+}
+
+// Ruleset returns what the identities and profiles in use say.
+func (p *Parts) Ruleset() *callout.Ruleset { return p.ruleset.Load() }
+
+// Use puts the identities and profiles of a valid configuration into force. Every decision
+// that begins after it returns goes by them.
+func (p *Parts) Use(cfg *config.Config) error {
+	rules, problems := cfg.IdentityRules()
+	if len(problems) > 0 {
+		return problems
+	}
+	digest, err := cfg.IdentitiesDigest()
+	if err != nil {
+		return err
+	}
+	policy := *p.Policy
+	policy.Profiles = cfg.GrantProfiles()
+	p.ruleset.Store(&callout.Ruleset{Policy: &policy, Rules: rules, Digest: digest})
+	return nil
 }
 
 // Policy returns the policy of a configuration.
@@ -150,15 +172,14 @@ func New(cfg *config.Config, log *slog.Logger, on Observers) (*Parts, error) {
 	if err != nil {
 		return nil, errors.Join(fault.InConfig(err), store.Close())
 	}
-	rules, problems := cfg.IdentityRules()
-	if len(problems) > 0 {
-		return nil, errors.Join(fault.InConfig(problems), store.Close())
+	if err := p.Use(cfg); err != nil {
+		return nil, errors.Join(fault.InConfig(err), store.Close())
 	}
 	p.Decider = &callout.Decider{
 		Chain:    chain,
 		Snapshot: func() *snapshot.Snapshot { return store.Snapshot() },
-		Policy:   p.Policy,
-		Rules:    rules,
+		Now:      now,
+		Ruleset:  p.Ruleset,
 	}
 	p.Issuer = issuer.New(issuer.Config{
 		Policy:        p.Policy,

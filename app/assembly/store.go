@@ -26,6 +26,7 @@ import (
 type Store interface {
 	Snapshot() *snapshot.Snapshot // nil: nothing is loaded yet
 	LoadedAt() time.Time
+	Digest() [32]byte // of the file; zero: the directory is in a bucket
 	Run(ctx context.Context) error
 	Reload() error
 	Close() error
@@ -49,6 +50,9 @@ type Bucket struct {
 
 // LoadedAt returns when the directory in use was last known to be current.
 func (s *Bucket) LoadedAt() time.Time { return s.Status().Checked }
+
+// Digest returns zero: a bucket has revisions.
+func (*Bucket) Digest() [32]byte { return [32]byte{} }
 
 // Reload does nothing: usher follows a bucket.
 func (*Bucket) Reload() error { return nil }

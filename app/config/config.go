@@ -5,6 +5,8 @@ import "time"
 // Config is a valid configuration. Its paths are clean; a relative path of the file
 // is joined to the directory of the file.
 type Config struct {
+	file *File `yaml:"-"` // nil: not of a file
+
 	NATS        NATS              `yaml:"nats" doc:"How usher connects to NATS. Its user must be one of auth_users in the server's auth_callout block. Otherwise the server would ask usher to authorize usher's own connection."`
 	Accounts    Accounts          `yaml:"accounts" doc:"NATS accounts, by their names in the server's configuration; in operator mode by their names in keyring.yaml."`
 	Keyring     Keyring           `yaml:"keyring" doc:"The keys that usher signs and decrypts with."`
@@ -12,7 +14,7 @@ type Config struct {
 	Directory   Directory         `yaml:"directory" doc:"Where users, projects, ACLs and API key digests are stored."`
 	Credentials Credentials       `yaml:"credentials" doc:"Kinds of credentials beside API keys and nkeys, which usher always accepts. A kind whose list is empty, or whose section is not set, is off."`
 	Identities  Identities        `yaml:"identities" doc:"What identities get that are not of the directory, such as those of an identity provider."`
-	Profiles    []Profile         `yaml:"profiles" default:"[]" rule:"unique-names" doc:"What internal services may do: the subjects of each in its account, and nothing else. A rule of identities gives a profile to an identity (docs/how-to/internal-services.md). A change takes effect after a restart of usher."`
+	Profiles    []Profile         `yaml:"profiles" default:"[]" rule:"unique-names" doc:"What internal services may do: the subjects of each in its account, and nothing else. A rule of identities gives a profile to an identity (docs/how-to/internal-services.md). usher reloads them when usher.yaml changes (docs/reference/configuration.md#reload)."`
 	Callout     Callout           `yaml:"callout" doc:"How usher processes authorization requests."`
 	UserJWT     UserJWT           `yaml:"user_jwt" doc:"The user JWT that usher issues for a granted connection."`
 	Sessions    Sessions          `yaml:"sessions" doc:"Live sessions: the connections that usher has granted (docs/explanation/sessions.md)."`

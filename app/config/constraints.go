@@ -44,7 +44,7 @@ func constraints() []schema.Constraint {
 		unsetWith("directory.max_project_bytes", DirectoryFile, noBucket),
 		schema.NotAbove("directory.max_project_bytes", "directory.max_bytes"),
 		unsetWith("directory.snapshot_file", DirectoryFile, "leave it out: a directory file needs no snapshot"),
-		unsetWith("api.listen", DirectoryFile, "the API needs a bucket; usher directory import copies the file into one"),
+		unsetWith("operator.create_accounts", DirectoryFile, "the API cannot create a project in a file, so it needs no account"),
 		schema.BothOrNeither("api.tls.cert_file", "api.tls.key_file"),
 		tlsUnlessLoopback("api.listen", "api.tls.cert_file", "api.allow_cleartext"),
 		onlyInMode(ModeConfig, "nats.system_user"),
@@ -58,7 +58,7 @@ func constraints() []schema.Constraint {
 		schema.AtMostOne([]string{"operator.signing_key_file"}, []string{"operator.signing_command", "operator.signing_public_key"}),
 		schema.BothOrNeither("operator.signing_command", "operator.signing_public_key"),
 		operatorModeOnly("operator.create_accounts"),
-		createAccounts(),
+		signsForOperator("operator.create_accounts", "operator.dir", "operator.system_creds_file", "api.listen"),
 		templateLimits(),
 		operatorModeOnly("operator.system_creds_file"),
 		schema.BothOrNeither("tracing.tls.cert_file", "tracing.tls.key_file"),
@@ -135,10 +135,10 @@ func tlsUnlessLoopback(listener, cert, allowed string) schema.Constraint {
 	return schema.Constraint{Keys: []string{listener, cert, allowed}, Text: text, Check: check}
 }
 
-// createAccounts: the service has everything that it needs to create accounts.
-func createAccounts() schema.Constraint {
-	const key, file, command = "operator.create_accounts", "operator.signing_key_file", "operator.signing_command"
-	needs := []string{"operator.dir", "operator.system_creds_file", "api.listen"}
+// signsForOperator: with key the service has everything that it needs to change account JWTs,
+// and what else it needs.
+func signsForOperator(key string, needs ...string) schema.Constraint {
+	const file, command = "operator.signing_key_file", "operator.signing_command"
 	check := func(v *schema.Values) []schema.Fault {
 		if !v.IsSet(key) {
 			return nil

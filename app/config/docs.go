@@ -41,6 +41,20 @@ func Example(values map[string]string) ([]byte, error) {
 	return data, nil
 }
 
+const markdownReload = "\n" +
+	"## Reload\n" +
+	"\n" +
+	"usher reads the file again when it changes, and on SIGHUP. `identities` and `profiles`\n" +
+	"hold from then on: for every decision that begins after the reload, and one decision\n" +
+	"sees either all of the old or all of the new. Every other key needs a restart; the log\n" +
+	"names those that have changed, and the metric `usher_configuration_restart_needed` is 1\n" +
+	"until then.\n" +
+	"\n" +
+	"A faulty file changes nothing. The log has each fault with file, line and key, and the\n" +
+	"last good identities and profiles stay in use. The same holds for rules that go with the\n" +
+	"changed `credentials` or `accounts` of the file, but not with those in use: restart usher.\n" +
+	"With several instances, each reads its own file.\n"
+
 const markdownHead = "<!-- Made by go generate ./app/config from the tags in app/config/config.go. Do not edit. -->\n" + `# Configuration
 
 usher reads one YAML file. Unknown keys, wrong types and contradictions are
@@ -53,6 +67,8 @@ the key and a hint. It never skips a fault with a warning.
   ` + "`1500ms` or `1h30m`" + `. A day is ` + "`24h`" + `.
 - **An empty string** means that the key is not set.
 - Anchors, aliases, tags, nulls and a second document are errors.
+` + markdownReload + `
+## Example
 
 The smallest configuration; every other key has its default:
 

@@ -151,7 +151,7 @@ usher.yaml:3:71: directory.create_bucket: is set, but directory.from is "embedde
 usher.yaml:3:87: directory.storage: is set, but directory.from is "embedded"
   hint: leave it out: the embedded server creates the bucket, with file storage; or set directory.from: kv`},
 		{
-			"settings that do not apply to a file", live + "directory: {file: d, bucket: b, create_bucket: false, replicas: 3, storage: memory, snapshot_file: s}\napi: {listen: '127.0.0.1:9779'}",
+			"settings that do not apply to a file", live + "directory: {file: d, bucket: b, create_bucket: false, replicas: 3, storage: memory, snapshot_file: s}",
 			`usher.yaml:3:30: directory.bucket: is set, but directory.from is "file"
   hint: set directory.from: kv, or leave it out
 usher.yaml:3:48: directory.create_bucket: is set, but directory.from is "file"
@@ -161,9 +161,7 @@ usher.yaml:3:65: directory.replicas: is set, but directory.from is "file"
 usher.yaml:3:77: directory.storage: is set, but directory.from is "file"
   hint: set directory.from: kv, or leave it out
 usher.yaml:3:100: directory.snapshot_file: is set, but directory.from is "file"
-  hint: leave it out: a directory file needs no snapshot
-usher.yaml:4:15: api.listen: is set, but directory.from is "file"
-  hint: the API needs a bucket; usher directory import copies the file into one`,
+  hint: leave it out: a directory file needs no snapshot`,
 		},
 		{"API key file without certificate", live + "directory: {from: kv}\napi: {tls: {key_file: k}}", `usher.yaml:4:23: api.tls.key_file: needs api.tls.cert_file
   hint: set both or neither`},

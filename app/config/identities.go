@@ -16,7 +16,7 @@ import (
 // (docs/reference/identities.md).
 type Identities struct {
 	Match string         `yaml:"match" default:"first" rule:"one-of=first|all" doc:"Which rules decide. first: the first that matches. all: every rule that matches; their roles are added up."`
-	Rules []IdentityRule `yaml:"rules" default:"[]" rule:"unique-names" doc:"Rules from verified facts to a user, to a profile, or to roles in projects (docs/reference/identities.md). An identity that no rule matches is denied. A change takes effect after a restart of usher."`
+	Rules []IdentityRule `yaml:"rules" default:"[]" rule:"unique-names" doc:"Rules from verified facts to a user, to a profile, or to roles in projects (docs/reference/identities.md). An identity that no rule matches is denied. usher reloads them when usher.yaml changes (docs/reference/configuration.md#reload)."`
 }
 
 // IdentityRule gives something to the identities for which all conditions hold.

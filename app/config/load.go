@@ -1,40 +1,15 @@
 package config
 
-import (
-	"errors"
-	"fmt"
-	"io"
-	"os"
-
-	"usher/internal/ownedfile"
-	"usher/internal/strictyaml"
-)
+import "os"
 
 // Load reads the configuration at path. If its content is invalid, the error is a
 // strictyaml.Errors with every fault.
 func Load(path string) (*Config, error) {
-	data, err := read(path)
-	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
-	}
-	cfg, err := parse(path, data, exists)
-	if err != nil || len(cfg.Operator.SigningCommand) == 0 {
-		return cfg, err
-	}
-	if err := ownedfile.Check(path, ownedfile.Rule{Exec: true, Pipe: true}); err != nil {
-		return nil, fmt.Errorf("operator.signing_command is a program that usher runs: %w", err)
-	}
-	return cfg, nil
-}
-
-// read reads a file, up to one byte more than strictyaml accepts.
-func read(path string) (data []byte, err error) {
-	f, _, err := ownedfile.Open(path, ownedfile.Rule{Pipe: true})
+	f, err := ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return io.ReadAll(io.LimitReader(f, strictyaml.MaxSize+1))
+	return f.Load()
 }
 
 // Parse validates a configuration. It does not read file: errors name it, and relative

@@ -8,6 +8,7 @@ type Sessions struct {
 	PasswordFile string `yaml:"password_file" rule:"path" doc:"File with the password of sessions.user. usher refuses a file that others can read, see keyring.allow_group_readable."`
 	NKeyFile     string `yaml:"nkey_file" rule:"path" doc:"File with the user nkey seed of that user, instead of sessions.user and its password. usher refuses a file that others can read, see keyring.allow_group_readable."`
 	CredsFile    string `yaml:"creds_file" rule:"path" doc:"Credentials file (.creds) of that user, in operator mode. usher refuses a file that others can read, see keyring.allow_group_readable."`
+	StateFile    string `yaml:"state_file" rule:"path" doc:"File in which usher keeps the live sessions while it does not run, created with mode 0600. With it a single usher still knows after a restart why its clients were granted; several tell each other. usher writes it every 30 s if something has changed, and when it stops. A file that cannot be read is reported and ignored. Each usher instance needs its own file."`
 }
 
 // Configured reports whether usher has a user of the system account for sessions.
@@ -30,6 +31,7 @@ type SessionRevocation struct {
 	When   string `yaml:"when" default:"immediate" rule:"one-of=immediate|next_connect" doc:"immediate: usher closes a session that has lost something, which needs a user of the system account (sessions.user, sessions.nkey_file or sessions.creds_file). next_connect: the session stays open until its user JWT expires; the next connect is decided by the new state. Without a user of the system account it is always next_connect."`
 	OnGain string `yaml:"on_gain" default:"keep" rule:"one-of=keep|reconnect" doc:"What happens to a session whose grant has only gained something. keep: it stays as it is. reconnect: usher closes it, so that its client comes back with the new grant."`
 	Rate   int    `yaml:"rate" default:"2000" rule:"between=1..100000" doc:"Sessions that all ushers together close in a second for revocation.on_gain. Sessions that have lost something are closed at once."`
+	JWT    bool   `yaml:"jwt" doc:"Also revoke the user JWT of a session that is closed in the JWT of its account, in operator mode. A server that usher cannot reach closes the connection as soon as it has the account JWT. The service then signs for the operator, see operator.create_accounts."`
 }
 
 func sessionConstraints() []schema.Constraint {
@@ -38,5 +40,29 @@ func sessionConstraints() []schema.Constraint {
 		schema.BothOrNeither("sessions.user", "sessions.password_file"),
 		onlyInMode(ModeConfig, "sessions.user"),
 		onlyInMode(ModeOperator, "sessions.creds_file"),
+		operatorModeOnly("revocation.jwt"),
+		signsForOperator("revocation.jwt", "operator.dir", "operator.system_creds_file"),
+		revokesJWTs(),
 	}
+}
+
+// revokesJWTs: entries in account JWTs can be removed again, and there is somebody to close
+// sessions.
+func revokesJWTs() schema.Constraint {
+	const key, lifetime, user = "revocation.jwt", "user_jwt.max_lifetime", "sessions.creds_file"
+	check := func(v *schema.Values) []schema.Fault {
+		var faults []schema.Fault
+		if v.IsSet(key) && !v.IsSet(lifetime) {
+			faults = append(faults, schema.Fault{
+				Key: key, Message: "needs " + lifetime,
+				Hint: "set it, or leave " + key + " out: the entry of a user JWT without an end would stay in the account JWT for good",
+			})
+		}
+		if v.IsSet(key) && !v.IsSet(user) && !v.IsSet("sessions.nkey_file") {
+			faults = append(faults, schema.Fault{Key: key, Message: "needs " + user, Hint: "set it to the credentials of a user of the system account, or leave " + key + " out"})
+		}
+		return faults
+	}
+	text := "With `" + key + "`, set `" + user + "` or `sessions.nkey_file`, and do not set `" + lifetime + "` to 0."
+	return schema.Constraint{Keys: []string{key, lifetime, user, "sessions.nkey_file"}, Text: text, Check: check}
 }

@@ -15,15 +15,10 @@ import (
 const operatorMode = "nats: {mode: operator}\n"
 
 func TestOperatorFaults(t *testing.T) {
+	inBucket := live + "directory: {from: kv}\n"
 	for _, tt := range []struct{ text, want string }{
-		{"operator: {create_accounts: true}", `usher.yaml:5:29: operator.create_accounts: needs operator.dir
-  hint: set it, or leave operator.create_accounts out
-usher.yaml:5:29: operator.create_accounts: needs operator.system_creds_file
-  hint: set it, or leave operator.create_accounts out
-usher.yaml:5:29: operator.create_accounts: needs api.listen
-  hint: set it, or leave operator.create_accounts out
-usher.yaml:5:29: operator.create_accounts: needs operator.signing_command or operator.signing_key_file
-  hint: prefer a signing program: it can refuse requests that it is not meant for, a key in a file cannot`},
+		{"operator: {create_accounts: true}", `usher.yaml:5:29: operator.create_accounts: is set, but directory.from is "file"
+  hint: the API cannot create a project in a file, so it needs no account`},
 		{"operator: {signing_command: [sign]}", `usher.yaml:5:12: operator.signing_command: needs operator.signing_public_key
   hint: set both or neither`},
 		{"operator: {account_template: {limits: {connections: 0}}}", `usher.yaml:5:53: operator.account_template.limits.connections: must be -1 (no limit), or more than 0, is 0
@@ -41,6 +36,17 @@ usher.yaml:5:29: operator.create_accounts: needs operator.signing_command or ope
 		if got := faults(t, required+operatorMode+tt.text); got != tt.want {
 			t.Errorf("%s\ngot  %s\nwant %s", tt.text, got, tt.want)
 		}
+	}
+	want := `usher.yaml:5:29: operator.create_accounts: needs operator.dir
+  hint: set it, or leave operator.create_accounts out
+usher.yaml:5:29: operator.create_accounts: needs operator.system_creds_file
+  hint: set it, or leave operator.create_accounts out
+usher.yaml:5:29: operator.create_accounts: needs api.listen
+  hint: set it, or leave operator.create_accounts out
+usher.yaml:5:29: operator.create_accounts: needs operator.signing_command or operator.signing_key_file
+  hint: prefer a signing program: it can refuse requests that it is not meant for, a key in a file cannot`
+	if got := faults(t, inBucket+operatorMode+"operator: {create_accounts: true}"); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if got := faults(t, required+"operator: {signing_command: [sign], signing_public_key: O}"); !strings.Contains(got, `is set, but nats.mode is "config"`) {
 		t.Error(got)

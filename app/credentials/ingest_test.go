@@ -37,7 +37,7 @@ func TestIngestGrants(t *testing.T) {
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
-		d := &callout.Decider{Policy: assembly.Policy(cfg), Rules: rules}
+		d := &callout.Decider{Ruleset: callout.FixedRuleset(assembly.Policy(cfg), rules)}
 		return d.DecideIdentity(directory, id, permissions.MaxAnswer)
 	}
 	own := decide("accounts: {callout: AUTH, system: SYS, ingest: INGEST}\n", identity.Identity{

@@ -152,48 +152,65 @@ func connects(k directory.Key) bool { return k.Kind() != directory.KeyBinding }
 func (in *Inputs) explain(d callout.Decision, questions []Question) *Explanation {
 	in.checkSigningKey(&d)
 	x := &Explanation{Outcome: d.Outcome, Code: d.Code, Cause: d.Cause, Verifier: d.Verifier, Profile: d.Facts.Profile}
-	if d.Identity.Name != "" || d.Identity.ID != "" {
-		x.Identity = &Identity{
-			Name: d.Identity.Name, ID: d.Identity.ID, Authority: string(d.Identity.Authority),
-			Method: string(d.Identity.Method), KeyID: d.Identity.KeyID,
-		}
-		if end := d.Identity.NotAfter; !end.IsZero() {
-			x.Identity.NotAfter = &end
-		}
-	}
+	x.Identity = identityOf(&d.Identity)
 	if d.Snapshot != nil && isMapped(&d.Identity) { // otherwise its verifier denied it, and no rule was asked
-		x.explainMapping(in.Decider.Rules, &d.Identity)
+		x.explainMapping(in.ruleset(&d).Rules, &d.Identity)
 	}
-	x.Roles, x.selected = rolesOf(in.Decider.Policy, &d), d.Identity.Selection.String()
+	x.Roles, x.selected = rolesOf(in.ruleset(&d).Policy, &d), d.Identity.Selection.String()
 	if d.Outcome == callout.Granted || d.Code == callout.CodeTooLarge {
-		if n, err := in.Decider.Policy.Size(d.Identity, d.Facts); err == nil {
+		if n, err := in.ruleset(&d).Policy.Size(d.Identity, d.Facts); err == nil {
 			x.Size = &Size{Bytes: n, Limit: in.limit()}
 		}
 	}
 	if d.Outcome != callout.Granted {
 		return x
 	}
-	g := &d.Grant
-	g.Rules = withOrigins(&d)
-	x.Grant = &Grant{
+	d.Grant.Rules = withOrigins(&d)
+	x.Grant = grantOf(&d.Grant, &d.Identity)
+	x.Grant.Ends, x.Grant.EndsBecause = in.ends(d.Grant.NotAfter)
+	for _, q := range questions {
+		x.Answers = append(x.Answers, q.answer(&d.Grant))
+	}
+	return x
+}
+
+// identityOf describes an identity; nil: it is not known.
+func identityOf(id *identity.Identity) *Identity {
+	if id.Name == "" && id.ID == "" {
+		return nil
+	}
+	out := &Identity{Name: id.Name, ID: id.ID, Authority: string(id.Authority), Method: string(id.Method), KeyID: id.KeyID}
+	if end := id.NotAfter; !end.IsZero() {
+		out.NotAfter = &end
+	}
+	return out
+}
+
+// grantOf describes the grant of an identity, but for its end.
+func grantOf(g *permissions.Grant, id *identity.Identity) *Grant {
+	out := &Grant{
 		Account: g.Account, Scope: g.Scope, InboxPrefix: g.InboxPrefix,
 		ConnectionTypes: g.ConnectionTypes, Tags: g.Tags, Rules: g.Rules,
 	}
-	x.Grant.Ends, x.Grant.EndsBecause = in.ends(g.NotAfter)
-	for _, n := range d.Identity.Networks { // a grant with a scope has none
-		x.Grant.Networks = append(x.Grant.Networks, n.String())
+	for _, n := range id.Networks { // a grant with a scope has none
+		out.Networks = append(out.Networks, n.String())
 	}
-	for _, q := range questions {
-		x.Answers = append(x.Answers, q.answer(g))
+	return out
+}
+
+// ruleset returns what a decision went by; what is in use, if it did not come so far.
+func (in *Inputs) ruleset(d *callout.Decision) *callout.Ruleset {
+	if d.Ruleset == nil {
+		return in.Decider.Ruleset()
 	}
-	return x
+	return d.Ruleset
 }
 
 // checkSigningKey makes a granted decision unavailable if the keyring has no key to sign
 // it.
 func (in *Inputs) checkSigningKey(d *callout.Decision) {
 	keys, place := in.Keyring(), issuer.Place{Account: d.Grant.Account, Scope: d.Grant.Scope}
-	own, _ := keys.Account(in.Decider.Policy.CalloutAccount)
+	own, _ := keys.Account(in.ruleset(d).Policy.CalloutAccount)
 	signers, ok := keys.For(own.PublicKey)
 	if d.Outcome == callout.Granted && ok && !signers.Has(place) {
 		d.Outcome, d.Code = callout.Unavailable, callout.CodeNoSigningKey

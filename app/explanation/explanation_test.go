@@ -40,7 +40,7 @@ func inputsOf(t *testing.T, current func() *snapshot.Snapshot) explanation.Input
 	return explanation.Inputs{
 		Decider: &callout.Decider{
 			Chain:    tokens.Chain{apikey.NewVerifier(current, clock)},
-			Snapshot: current, Policy: callouttest.Policy(),
+			Snapshot: current, Ruleset: callout.FixedRuleset(callouttest.Policy(), nil),
 		},
 		Keyring:     func() *issuer.Keyring { return keys },
 		MaxLifetime: time.Hour,
@@ -153,7 +153,7 @@ func TestForUserWithoutASigningKey(t *testing.T) {
 	if x := explanation.ForUser(in, "publisher", identity.Selection{}); x.Outcome != callout.Granted {
 		t.Errorf("got %s", jsonOf(t, x))
 	}
-	in.Decider.Policy.Scoped = []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: string(directory.RolePublisher)}}
+	in.Decider.Ruleset().Policy.Scoped = []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: string(directory.RolePublisher)}}
 	x := explanation.ForUser(in, "publisher", identity.Selection{})
 	if x.Outcome != callout.Unavailable || x.Code != callout.CodeNoSigningKey || x.Grant != nil {
 		t.Errorf("got %s", jsonOf(t, x))
@@ -239,7 +239,7 @@ func mappedInputs(t *testing.T) explanation.Inputs {
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	in.Decider.Rules = rules
+	in.Decider.Ruleset = callout.FixedRuleset(callouttest.Policy(), rules)
 	return in
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"usher/callout"
+	"usher/callout/codes"
 	"usher/identity"
 	"usher/internal/nearest"
 	"usher/internal/secret"
@@ -171,13 +172,13 @@ func (r *reader) readExpect(at string, c *Case) {
 	if e.Outcome != "" && !slices.Contains(outcomes, e.Outcome) {
 		r.add(at+".outcome", "one of granted, denied, unavailable", "is no outcome of a decision")
 	}
-	var codes []string
-	for _, known := range callout.Codes() {
-		codes = append(codes, known.Code)
+	var all []string
+	for _, known := range codes.All() {
+		all = append(all, known.Code)
 	}
-	if e.Code != "" && !slices.Contains(codes, e.Code) {
+	if e.Code != "" && !slices.Contains(all, e.Code) {
 		hint := "docs/reference/errors.md lists the codes"
-		if near, ok := nearest.To(e.Code, codes); ok {
+		if near, ok := nearest.To(e.Code, all); ok {
 			hint = "did you mean " + near + "?"
 		}
 		r.add(at+".code", hint, "is no code of a decision")

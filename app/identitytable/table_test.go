@@ -32,7 +32,7 @@ func inputs(t *testing.T, cfg *config.Config, directory string) explanation.Inpu
 	snapshots := func() *snapshot.Snapshot { return current }
 	return explanation.Inputs{
 		Decider: &callout.Decider{
-			Chain: tokens.Chain{apikey.NewVerifier(snapshots, clock)}, Snapshot: snapshots, Policy: callouttest.Policy(), Rules: rules,
+			Chain: tokens.Chain{apikey.NewVerifier(snapshots, clock)}, Snapshot: snapshots, Ruleset: callout.FixedRuleset(callouttest.Policy(), rules),
 		},
 		Keyring: func() *issuer.Keyring { return keys }, Now: clock,
 	}

@@ -33,6 +33,20 @@ func LogConnectErrors(cfg *config.Config, log *slog.Logger, now func() time.Time
 	return nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { f.add(err) })
 }
 
+// LogSessionsErrors returns an option that logs why the connection of sessions to the system
+// account fails.
+func LogSessionsErrors(cfg *config.Config, log *slog.Logger, now func() time.Time) nats.Option {
+	f := failures{
+		log: func(a ...slog.Attr) {
+			log.LogAttrs(context.Background(), slog.LevelError, "live sessions: cannot connect to the system account; retrying", a...)
+		},
+		at: "sessions", urls: URLs(cfg), login: sessionsLogin(cfg), tls: &cfg.NATS.TLS,
+		refused: "the system account must have a user with the credential of sessions, in config mode also among auth_users; usher init makes one",
+		other:   "is nats-server running at nats.urls? usher check tries each server", now: now,
+	}
+	return nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { f.add(err) })
+}
+
 // LogBridgeErrors returns a function that logs why the connection of stan_bridge fails.
 func LogBridgeErrors(cfg *config.Config, log *slog.Logger, now func() time.Time) func(error) {
 	f := failures{

@@ -87,9 +87,8 @@ func SessionsOptions(cfg *config.Config) ([]nats.Option, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &cfg.Sessions
 	opts = append(opts, nats.CustomInboxPrefix(operator.SessionsInbox))
-	return withCredentials(opts, "sessions", login{c.User, c.PasswordFile, c.NKeyFile, c.CredsFile}, cfg.Keyring.AllowGroupReadable)
+	return withCredentials(opts, "sessions", sessionsLogin(cfg), cfg.Keyring.AllowGroupReadable)
 }
 
 func bridgeTLS(cfg *config.Config) *config.TLS {
@@ -107,6 +106,11 @@ func serviceLogin(cfg *config.Config) login {
 
 func bridgeLogin(cfg *config.Config) login {
 	c := &cfg.StanBridge
+	return login{c.User, c.PasswordFile, c.NKeyFile, c.CredsFile}
+}
+
+func sessionsLogin(cfg *config.Config) login {
+	c := &cfg.Sessions
 	return login{c.User, c.PasswordFile, c.NKeyFile, c.CredsFile}
 }
 

@@ -29,15 +29,14 @@ const apiStop = 5 * time.Second
 // startAPI serves the management API if the configuration has one.
 func (srv *Server) startAPI(ctx context.Context) error {
 	cfg := &srv.cfg.API
-	bucket, ok := srv.Parts.Store.(*assembly.Bucket)
-	if cfg.Listen == "" || !ok {
+	if cfg.Listen == "" {
 		return nil
 	}
 	maker, err := srv.accountService()
 	if err != nil {
 		return err
 	}
-	apiConfig := srv.apiConfig(bucket)
+	apiConfig := srv.apiConfig()
 	apiConfig.Accounts = maker
 	handler, err := api.New(apiConfig)
 	if err != nil {
@@ -60,15 +59,35 @@ func (srv *Server) startAPI(ctx context.Context) error {
 }
 
 // apiConfig returns what every listener of the API shares.
-func (srv *Server) apiConfig(bucket *assembly.Bucket) api.Config {
+func (srv *Server) apiConfig() api.Config {
 	cfg := &srv.cfg.API
 	return api.Config{
 		AccountRequired: srv.cfg.NATS.Mode == config.ModeOperator,
-		Store:           bucket, Audit: srv.audit.WriteChange, Now: srv.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Log: srv.log, Tracer: srv.tracers.api,
+		Store:           srv.apiStore(), Audit: srv.audit.WriteChange, Now: srv.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Log: srv.log, Tracer: srv.tracers.api,
 		Explain: srv.explainUser, Directory: srv.directoryView, Version: version.Semver(), DefaultAccount: srv.cfg.Accounts.ServiceAdmin,
-		Policy: srv.Parts.Policy, MaxPayload: bucket.Conn.MaxPayload, Reserved: []string{srv.cfg.Accounts.Callout, srv.cfg.Accounts.System},
+		Policy: srv.Parts.Policy, MaxPayload: srv.maxPayload, Reserved: []string{srv.cfg.Accounts.Callout, srv.cfg.Accounts.System},
+		Sessions: sessionsAPI{srv.sessions, srv.explanationInputs}, SessionClosed: srv.audit.WriteSessionClosed,
 		KeyIn: rest.KeyIn(cfg.KeyIn), FailedKeys: float64(cfg.FailuresPerSecond), MaxBody: int64(cfg.MaxBody), Timeout: cfg.Timeout,
 	}
+}
+
+// apiStore returns the directory as the API uses it.
+func (srv *Server) apiStore() rest.Store {
+	if bucket, ok := srv.Parts.Store.(*assembly.Bucket); ok {
+		return bucket
+	}
+	return rest.ReadOnlyStore{
+		Directory: srv.Parts.Store,
+		Edited:    "it is the file " + srv.cfg.Directory.File + " on the machine of usher: edit that file, and usher loads it again by itself",
+	}
+}
+
+// maxPayload returns max_payload of the servers in bytes; 0: not known.
+func (srv *Server) maxPayload() int64 {
+	if bucket, ok := srv.Parts.Store.(*assembly.Bucket); ok {
+		return bucket.Conn.MaxPayload()
+	}
+	return 0
 }
 
 // serverTLS returns the TLS of a listener, whose certificate is loaded again when it
@@ -104,18 +123,20 @@ func dialAddress(l *listener.Server) string {
 
 // explainUser explains what any valid key of a user may do.
 func (srv *Server) explainUser(user, project string) any {
+	return explanation.ForUser(srv.explanationInputs(), user, identity.Selection{Project: project})
+}
+
+func (srv *Server) explanationInputs() explanation.Inputs {
 	inputs := srv.Parts.ExplanationInputs()
-	if bucket, ok := srv.Parts.Store.(*assembly.Bucket); ok {
-		inputs.MaxPayload = int(bucket.Conn.MaxPayload())
-	}
-	return explanation.ForUser(inputs, user, identity.Selection{Project: project})
+	inputs.MaxPayload = int(srv.maxPayload())
+	return inputs
 }
 
 // directoryView reports how current the directory is.
 func (srv *Server) directoryView() wire.Directory {
 	bucket, ok := srv.Parts.Store.(*assembly.Bucket)
 	if !ok {
-		return wire.Directory{}
+		return wire.Directory{Current: !srv.directoryReloads.failed.Load(), AsOf: srv.Parts.Store.LoadedAt()}
 	}
 	return viewOf(bucket.Status(), srv.Parts.Now())
 }

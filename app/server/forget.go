@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"usher/callout"
 	"usher/directory/kv"
 	"usher/identity"
 	"usher/permissions/mapping"
@@ -68,14 +69,14 @@ func (f *forgetting) take(rules *mapping.Rules) func(*identity.Identity) bool {
 }
 
 // run drops what was noted until ctx ends.
-func (f *forgetting) run(ctx context.Context, chain tokens.Chain, rules *mapping.Rules) {
+func (f *forgetting) run(ctx context.Context, chain tokens.Chain, ruleset func() *callout.Ruleset) {
 	for {
 		select {
 		case <-f.wake:
 		case <-ctx.Done():
 			return
 		}
-		match := f.take(rules)
+		match := f.take(ruleset().Rules)
 		for _, v := range chain {
 			if cached, ok := v.(tokens.Forgetter); ok {
 				cached.Forget(match)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"usher/app/assembly"
+	"usher/callout"
 	"usher/callout/callouttest"
 	"usher/directory/kv"
 	"usher/directory/snapshot"
@@ -64,7 +65,7 @@ func TestForget(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
-		srv.forgetting.run(ctx, tokens.Chain{v}, rules)
+		srv.forgetting.run(ctx, tokens.Chain{v}, callout.FixedRuleset(nil, rules))
 		close(ended)
 	}()
 	for name, tt := range map[string]struct {

@@ -27,13 +27,16 @@ func onHangup(ctx context.Context, hangup <-chan os.Signal, f func()) {
 	}
 }
 
-// reload reloads keyring and directory, and reopens the audit file.
+// reload reloads keyring, identities, profiles and directory, and reopens the audit file.
 func (srv *Server) reload() {
 	ctx := context.Background()
 	if err := srv.Parts.Keyring.Reload(); err != nil {
 		srv.log.LogAttrs(ctx, slog.LevelError, "reload failed; the last good keyring stays in use", slog.String("error", err.Error()))
 	} else {
 		srv.log.LogAttrs(ctx, slog.LevelInfo, "reloaded the keyring on SIGHUP")
+	}
+	if srv.configuration != nil {
+		srv.configuration.Reload() // logs by itself
 	}
 	if err := srv.Parts.Store.Reload(); err != nil {
 		srv.log.LogAttrs(ctx, slog.LevelError, "reload failed; the last good directory stays in use", slog.String("error", err.Error()))

@@ -23,8 +23,10 @@ import (
 	"usher/app/collector"
 	"usher/app/config"
 	"usher/app/natsconn"
+	"usher/app/reload"
 	"usher/callout"
 	"usher/callout/admission"
+	"usher/callout/codes"
 	"usher/callout/ratelimit"
 	"usher/directory/file"
 	"usher/directory/kv"
@@ -41,6 +43,8 @@ type Server struct {
 	registry         *prometheus.Registry
 	directoryReloads *reloads
 	keyringReloads   *reloads
+	identityReloads  *reloads
+	configuration    *reload.Watcher // nil: the configuration is not of a file
 	service          *callout.Service
 	web              *listener.Server     // nil: off
 	api              *listener.Server     // nil: off
@@ -68,6 +72,8 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 		"Reloads of the directory by result. After a failed reload the last good directory stays in use.")
 	srv.keyringReloads = newReloads(srv.registry, "usher_keyring_reloads_total",
 		"Reloads of the keyring by result. After a failed reload the last good keyring stays in use.")
+	srv.identityReloads = newReloads(srv.registry, "usher_identities_reloads_total",
+		"Reloads of usher.yaml by result. After a failed reload the last good identities and profiles stay in use.")
 	srv.Parts, err = assembly.New(cfg, log, assembly.Observers{Directory: srv.onDirectoryReload, Changed: srv.onBucketChange, Keyring: srv.onKeyringReload})
 	if err != nil {
 		return nil, err
@@ -88,7 +94,13 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 	if err := srv.prepareBridge(); err != nil {
 		return nil, errors.Join(fault.InConfig(err), srv.Close())
 	}
-	srv.prepareSessions()
+	err = srv.prepareSessions()
+	if err == nil {
+		err = srv.watchConfiguration()
+	}
+	if err != nil {
+		return nil, errors.Join(fault.InConfig(err), srv.Close())
+	}
 	srv.service, err = callout.New(callout.Config{
 		URLs: natsconn.URLs(cfg), Options: append(opts, natsconn.LogConnectErrors(cfg, log, srv.Parts.Now)), Account: assembly.ServerAccount(cfg, srv.Parts.Keyring.Keyring()),
 		Connections: cfg.NATS.Connections, Workers: assembly.Workers(cfg), Queue: cfg.Callout.Queue,
@@ -98,11 +110,14 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 		},
 		Budget: cfg.Callout.Budget, Leeway: cfg.Callout.ClockSkew, Version: version.Semver(),
 		Decider: srv.Parts.Decider, Issuer: srv.Parts.Issuer, Keyring: srv.Parts.Keyring.Keyring,
-		Log: log, Audit: srv.audit.Log, Metrics: metrics.New(srv.registry, callout.MetricCodes()), Tracer: srv.tracers.callout,
+		Log: log, Audit: srv.audit.Log, Metrics: metrics.New(srv.registry, codes.Metrics()), Tracer: srv.tracers.callout,
 		Sessions: srv.sessions,
 		Now:      srv.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Host: hostName(),
 	})
 	if err != nil {
+		return nil, errors.Join(err, srv.Close())
+	}
+	if err := srv.prepareExchange(); err != nil {
 		return nil, errors.Join(err, srv.Close())
 	}
 	srv.registerState()
@@ -129,6 +144,7 @@ func (srv *Server) onDirectoryReload(e file.ReloadEvent) {
 	if e.Err == nil {
 		srv.logDirectoryProblems()
 		srv.forgetting.everybody()
+		srv.announce()
 	}
 }
 
@@ -136,6 +152,7 @@ func (srv *Server) onDirectoryReload(e file.ReloadEvent) {
 // place to close connections whose grant has changed.
 func (srv *Server) onBucketChange(c kv.Changed) {
 	srv.directoryReloads.count(true)
+	srv.announce()
 	srv.forgetChanged(&c)
 	if c.Loaded {
 		srv.logDirectoryProblems()
@@ -164,7 +181,7 @@ func (srv *Server) logDirectoryProblems() {
 	if s == nil {
 		return // logged once the directory is loaded
 	}
-	for _, p := range srv.Parts.Policy.CheckDirectory(s) {
+	for _, p := range srv.Parts.Ruleset().Policy.CheckDirectory(s) {
 		srv.log.LogAttrs(context.Background(), slog.LevelWarn, "directory does not fit the configuration",
 			slog.String("where", p.Path), slog.String("problem", p.Message), slog.String("hint", p.Hint))
 	}
@@ -224,7 +241,10 @@ func (srv *Server) Serve(ctx context.Context, started func()) (err error) {
 		return err
 	}
 	sessionsCtx, endSessions := context.WithCancel(context.Background())
-	defer endSessions()
+	defer func() {
+		endSessions()
+		srv.sessions.background.Wait()
+	}()
 	if err := srv.startSessions(sessionsCtx); err != nil {
 		return err
 	}
@@ -237,10 +257,11 @@ func (srv *Server) Serve(ctx context.Context, started func()) (err error) {
 	}
 	background.Go(func() { srv.watchDirectory(backgroundCtx) })
 	background.Go(func() { srv.watchKeyring(backgroundCtx) })
+	background.Go(func() { srv.followConfiguration(backgroundCtx) })
 	background.Go(func() { srv.Parts.RunVerifiers(backgroundCtx) })
 	background.Go(func() { srv.watchVerifiers(backgroundCtx) })
 	background.Go(func() { srv.login.Revocation.Run(backgroundCtx) })
-	background.Go(func() { srv.forgetting.run(backgroundCtx, srv.Parts.Decider.Chain, srv.Parts.Decider.Rules) })
+	background.Go(func() { srv.forgetting.run(backgroundCtx, srv.Parts.Decider.Chain, srv.Parts.Ruleset) })
 	srv.log.LogAttrs(ctx, slog.LevelInfo, "usher is running", slog.String("version", version.Semver()),
 		slog.Int("connections", srv.cfg.NATS.Connections), slog.Int("workers", assembly.Workers(srv.cfg)))
 	started()

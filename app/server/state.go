@@ -1,6 +1,8 @@
 package server
 
 import (
+	"sync/atomic"
+
 	"usher/app/assembly"
 	"usher/internal/version"
 
@@ -12,7 +14,10 @@ import (
 )
 
 // reloads counts reloads of something.
-type reloads struct{ good, bad prometheus.Counter }
+type reloads struct {
+	good, bad prometheus.Counter
+	failed    atomic.Bool // the last one
+}
 
 func newReloads(reg prometheus.Registerer, name, help string) *reloads {
 	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"result"})
@@ -21,6 +26,7 @@ func newReloads(reg prometheus.Registerer, name, help string) *reloads {
 }
 
 func (r *reloads) count(good bool) {
+	r.failed.Store(!good)
 	if good {
 		r.good.Inc()
 	} else {
@@ -35,6 +41,8 @@ func (srv *Server) registerState() {
 	srv.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	metrics.RegisterState(srv.registry, srv.verifierStates()...)
 	metrics.RegisterState(srv.registry, srv.bridge.states()...)
+	metrics.RegisterState(srv.registry, srv.exchangeStates()...)
+	metrics.RegisterState(srv.registry, srv.sessions.serverStates()...)
 	metrics.RegisterState(srv.registry,
 		metrics.State{
 			Name: "usher_build_info", Help: "Always 1; the version is a label.", Labels: []string{"version"},
@@ -83,6 +91,10 @@ func (srv *Server) registerState() {
 		metrics.State{
 			Name: "usher_keyring_age_seconds", Help: "Time since the keyring in use was loaded.",
 			Read: func() []metrics.Sample { return sample(srv.Parts.Now().Sub(srv.Parts.Keyring.LoadedAt()).Seconds()) },
+		},
+		metrics.State{
+			Name: "usher_configuration_restart_needed", Help: "1 if usher.yaml has changed in keys that need a restart of usher; otherwise 0.",
+			Read: func() []metrics.Sample { return sample(srv.configurationRestart()) },
 		},
 		metrics.State{
 			Name: "usher_directory_entries", Help: "What the directory in use holds.", Labels: []string{"kind"},
@@ -207,5 +219,6 @@ func (srv *Server) directorySize() []metrics.Sample {
 		{Labels: []string{"projects"}, Value: float64(size.Projects)},
 		{Labels: []string{"topics"}, Value: float64(size.Topics)},
 		{Labels: []string{"subscriptions"}, Value: float64(size.Subscriptions)},
+		{Labels: []string{"bans"}, Value: float64(size.Bans)},
 	}
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ func (srv *Server) startWeb(ctx context.Context) error {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(srv.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { probe(w, nil, "") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		probe(w, srv.Ready(), srv.verifierDetail()+srv.bridge.detail())
+		probe(w, srv.Ready(), srv.verifierDetail()+srv.bridge.detail()+srv.exchangeDetail())
 	})
 	var err error
 	srv.web, err = listener.Start(ctx, listener.Config{
@@ -83,7 +84,7 @@ func (srv *Server) Ready() error {
 	if !srv.started.Load() {
 		return errors.New("not started yet")
 	}
-	return srv.service.Ready()
+	return cmp.Or(srv.service.Ready(), srv.sessions.exchanging())
 }
 
 // probe answers ok with a detail, or why it is not.

@@ -7,18 +7,16 @@ import (
 
 	"usher/api"
 	"usher/api/listener"
-	"usher/app/assembly"
 )
 
 // startX509 serves api.x509.listen if the configuration has it.
 func (srv *Server) startX509(ctx context.Context) error {
 	const key = "api.x509.listen"
 	cfg := &srv.cfg.API.X509
-	bucket, ok := srv.Parts.Store.(*assembly.Bucket)
-	if cfg.Listen == "" || !ok {
+	if cfg.Listen == "" {
 		return nil
 	}
-	handler, err := api.NewX509(srv.apiConfig(bucket), srv.login)
+	handler, err := api.NewX509(srv.apiConfig(), srv.login)
 	if err != nil {
 		return err
 	}

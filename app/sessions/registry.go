@@ -1,22 +1,36 @@
 package sessions
 
 import (
-	"maps"
-	"slices"
+	"hash/maphash"
+	"iter"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"usher/callout/session"
 )
 
-// Registry has the live sessions. It is safe for concurrent use.
+// Registry has the live sessions. It is safe for concurrent use: Add, Remove and Find hold
+// locks for microseconds, and reading all sessions holds them for 63 sessions at a time.
+//
+// It keeps a session in some 230 bytes, and makes a session.Session when somebody asks for
+// it. So two sessions are compared by their IDs, never by their pointers.
 type Registry struct {
-	mu        sync.RWMutex
-	sessions  map[session.ID]*session.Session
 	observers []Observer
+	seed      maphash.Seed
+	total     atomic.Int64
+	ids       [shardCount]idShard
+	shards    [shardCount]shard // by user
+	grants    *grantTable
+	codec     func() (*codec, error)
 }
 
+const shardCount = 64
+
 // Observer is told of each change of a Registry, in the order of the changes of one session,
-// while no lock is held. It returns at once.
+// while no lock is held. It returns at once, and may call the Registry. While one goroutine
+// tells the observers of a change, it also tells them of those that others make meanwhile;
+// Add and Remove of these return earlier.
 type Observer struct {
 	Added   func(*session.Session)         // also when a session replaces one of the same ID
 	Removed func(*session.Session, Ending) // the session that was removed
@@ -35,71 +49,140 @@ const (
 
 // New returns an empty Registry. The observers are told of every change.
 func New(observers ...Observer) *Registry {
-	return &Registry{sessions: map[session.ID]*session.Session{}, observers: observers}
+	r := &Registry{observers: observers, seed: maphash.MakeSeed(), codec: sync.OnceValues(newCodec)}
+	r.grants = newGrantTable(r.seed)
+	return r
+}
+
+// idShard finds the sessions with some of the IDs. Its lock is taken before that of a shard.
+type idShard struct {
+	mu      sync.RWMutex
+	servers map[string]map[uint64]place // by server and number of the client
+	changes []change                    // that the observers have to be told of
+	telling bool                        // somebody does
+}
+
+// place is where a session is kept: its slot, and its shard in the lower bits.
+type place uint32
+
+func placeOf(shard uint8, slot uint32) place { return place(slot*shardCount + uint32(shard)) }
+
+func (r *Registry) at(p place) (*shard, uint32) {
+	return &r.shards[p%shardCount], uint32(p) / shardCount
+}
+
+func (r *Registry) idShard(id session.ID) *idShard {
+	return &r.ids[maphash.Comparable(r.seed, id)%shardCount]
 }
 
 // Add adds a session, or replaces the one of the same ID. An adopted session does not
-// replace one whose credential is known.
+// replace one whose credential is known. The Registry keeps neither s nor its memory.
 func (r *Registry) Add(s *session.Session) {
-	r.mu.Lock()
-	if old := r.sessions[s.ID]; old != nil && s.Adopted && !old.Adopted {
-		r.mu.Unlock()
-		return
+	in := r.prepare(s)
+	ids := r.idShard(s.ID)
+	if ids.add(r, in) {
+		r.tell(ids)
 	}
-	r.sessions[s.ID] = s
-	r.mu.Unlock()
-	for _, o := range r.observers {
-		if o.Added != nil {
-			o.Added(s)
+}
+
+func (ids *idShard) add(r *Registry, in *incoming) bool {
+	ids.mu.Lock()
+	defer ids.mu.Unlock()
+	id, shard := in.s.ID, &r.shards[in.shard]
+	if old, replaces := ids.servers[id.Server][id.Client]; !replaces {
+		r.total.Add(1)
+		ids.set(id, placeOf(in.shard, shard.insert(r, in)))
+	} else {
+		was, slot := r.at(old)
+		switch {
+		case in.s.Adopted && !was.adopted(slot):
+			return false
+		case was == shard:
+			shard.replace(r, slot, in)
+		default:
+			ids.set(id, placeOf(in.shard, shard.insert(r, in)))
+			was.remove(r, slot)
 		}
 	}
+	ids.change(r, change{added: in.s})
+	return true
+}
+
+func (ids *idShard) set(id session.ID, at place) {
+	if ids.servers == nil {
+		ids.servers = map[string]map[uint64]place{}
+	}
+	clients := ids.servers[id.Server]
+	if clients == nil {
+		clients = map[uint64]place{}
+		ids.servers[strings.Clone(id.Server)] = clients
+	}
+	clients[id.Client] = at
 }
 
 // Remove removes a session. It returns false if there is none.
 func (r *Registry) Remove(id session.ID, why Ending) bool {
-	r.mu.Lock()
-	s := r.sessions[id]
-	delete(r.sessions, id)
-	r.mu.Unlock()
-	if s == nil {
+	ids := r.idShard(id)
+	if !ids.remove(r, id, why) {
 		return false
 	}
-	for _, o := range r.observers {
-		if o.Removed != nil {
-			o.Removed(s, why)
-		}
+	r.tell(ids)
+	return true
+}
+
+func (ids *idShard) remove(r *Registry, id session.ID, why Ending) bool {
+	ids.mu.Lock()
+	defer ids.mu.Unlock()
+	clients := ids.servers[id.Server]
+	at, ok := clients[id.Client]
+	if !ok {
+		return false
+	}
+	if delete(clients, id.Client); len(clients) == 0 {
+		delete(ids.servers, id.Server)
+	}
+	r.total.Add(-1)
+	shard, slot := r.at(at)
+	rec := shard.remove(r, slot)
+	if len(r.observers) > 0 {
+		ids.change(r, change{removed: r.session(&rec), why: why})
 	}
 	return true
 }
 
 // Find returns the session of a connection.
 func (r *Registry) Find(id session.ID) (*session.Session, bool) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	s, ok := r.sessions[id]
-	return s, ok
+	ids := r.idShard(id)
+	ids.mu.RLock()
+	at, ok := ids.servers[id.Server][id.Client]
+	if !ok {
+		ids.mu.RUnlock()
+		return nil, false
+	}
+	shard, slot := r.at(at)
+	rec := shard.get(slot)
+	ids.mu.RUnlock()
+	return r.session(&rec), true
 }
 
 // Len returns the number of sessions.
-func (r *Registry) Len() int {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return len(r.sessions)
-}
+func (r *Registry) Len() int { return int(r.total.Load()) }
 
-// All yields the sessions that there were at the call, in no order.
-func (r *Registry) All(yield func(*session.Session) bool) {
-	r.mu.RLock()
-	all := slices.Collect(maps.Values(r.sessions))
-	r.mu.RUnlock()
-	for _, s := range all {
-		if !yield(s) {
-			return
-		}
+// Matching yields the sessions that f selects, in no order. It yields each session that is
+// there all the time; one that is added, replaced or removed meanwhile may be left out, or
+// yielded twice.
+func (r *Registry) Matching(f *Filter) iter.Seq[*session.Session] {
+	return func(yield func(*session.Session) bool) {
+		r.matching(f, func(rec *record) bool { return yield(r.session(rec)) })
 	}
 }
 
-// OfUser yields the sessions of a user, as All does.
+// All yields all sessions, as Matching does.
+func (r *Registry) All(yield func(*session.Session) bool) { r.Matching(&Filter{})(yield) }
+
+// OfUser yields the sessions of a user, as Matching does.
 func (r *Registry) OfUser(name string, yield func(*session.Session) bool) {
-	r.All(func(s *session.Session) bool { return s.Identity.Name != name || yield(s) })
+	if name != "" {
+		r.Matching(&Filter{User: name})(yield)
+	}
 }

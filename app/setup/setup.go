@@ -39,6 +39,7 @@ const (
 	FileXKey         = DirKeys + "/xkey" + keyring.SeedSuffix
 	FileHealthToken  = "run/healthcheck.token"
 	FileSnapshot     = "run/directory.snapshot"
+	FileState        = "run/sessions.state"
 	FileAudit        = "audit.jsonl"
 	DirJetStream     = "jetstream"
 )

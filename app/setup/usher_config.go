@@ -25,6 +25,7 @@ func (o *Options) usherConfig() ([]byte, error) {
 		"accounts.healthcheck":   AccountHealth,
 		"keyring.dir":            DirKeys,
 		"healthcheck.token_file": FileHealthToken,
+		"sessions.state_file":    FileState,
 		"audit.to":               "file",
 		"audit.file":             FileAudit,
 	}

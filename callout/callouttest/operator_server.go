@@ -85,9 +85,14 @@ func (s *OperatorServer) Start(tb testing.TB) {
 	s.srv = runServer(tb, s.file, func(opts *server.Options) { opts.DisableShortFirstPing = s.disableShortFirstPing })
 }
 
-// Reload makes a server in process reload its configuration.
+// Reload makes the server reload its configuration. A server that runs as a process does so
+// asynchronously.
 func (s *OperatorServer) Reload(tb testing.TB) {
 	tb.Helper()
+	if s.program != "" {
+		s.process.reload(tb)
+		return
+	}
 	reloadServer(tb, s.srv, s.file)
 }
 

@@ -47,6 +47,9 @@ type ServerConfig struct {
 	// NKey is the public nkey of another user of CalloutAccount. A server sends a nonce
 	// only if its configuration has a user with an nkey.
 	NKey string
+	// SystemUsers are further users of SystemAccount, and AuthUsers further names of
+	// auth_users, as nats-server's configuration has them.
+	SystemUsers, AuthUsers []string
 	// NoCallout disables auth_callout. nats-server denies all users of the callout
 	// account to publish authorization requests. Through a server without auth_callout
 	// in the same cluster, a test can publish forged requests.
@@ -264,13 +267,15 @@ func (s *Server) text(tb testing.TB) string {
 	line("  %s { %susers: [{user: %s, password: %q}] }", AppAccount, js, AdminUser, Password)
 	line("  %s { %susers: [] }", OtherAccount, js)
 	line("  %s { users: [] }", HealthAccount)
-	line("  %s { users: [{user: %s, password: %q}] }", SystemAccount, SystemUser, Password)
+	system := append([]string{fmt.Sprintf("{user: %s, password: %q}", SystemUser, Password)}, s.cfg.SystemUsers...)
+	line("  %s { users: [%s] }", SystemAccount, strings.Join(system, ", "))
 	line("}")
 	line("system_account: %s", SystemAccount)
 	line("authorization {")
 	line("  timeout: %g", s.cfg.Timeout)
 	if !s.cfg.NoCallout {
-		line("  auth_callout { issuer: %s, account: %s, auth_users: [%s, %s, %s]", s.cfg.Keys.Issuer, CalloutAccount, ServiceUser, AdminUser, SystemUser)
+		users := append([]string{ServiceUser, AdminUser, SystemUser}, s.cfg.AuthUsers...)
+		line("  auth_callout { issuer: %s, account: %s, auth_users: [%s]", s.cfg.Keys.Issuer, CalloutAccount, strings.Join(users, ", "))
 		if s.cfg.Sealed {
 			line("    xkey: %s", s.cfg.Keys.XKey)
 		}

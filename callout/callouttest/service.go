@@ -21,6 +21,7 @@ import (
 
 	"usher/callout"
 	"usher/callout/admission"
+	"usher/callout/codes"
 	"usher/callout/ratelimit"
 	"usher/directory/file"
 	"usher/directory/snapshot"
@@ -118,7 +119,7 @@ func StartServiceNoWait(tb testing.TB, cfg ServiceConfig) *Service {
 	policy.Scoped, policy.AnyMQTTClientID = cfg.Scoped, cfg.AnyMQTT
 	chain := append(tokens.Chain{}, cfg.Verifiers...)
 	chain = append(chain, health.NewVerifier(s.Keyring, cfg.Now), apikey.NewVerifier(s.directory.Load, cfg.Now))
-	s.Decider = &callout.Decider{Chain: chain, Snapshot: s.directory.Load, Rules: cfg.Identities, Policy: policy}
+	s.Decider = &callout.Decider{Chain: chain, Snapshot: s.directory.Load, Now: cfg.Now, Ruleset: callout.FixedRuleset(policy, cfg.Identities)}
 	s.Service, err = callout.New(callout.Config{
 		URLs: cfg.URLs, Options: cfg.Options, Account: cfg.Account,
 		Connections: cfg.Connections, Workers: cfg.Workers, Queue: cfg.Queue,
@@ -132,7 +133,7 @@ func StartServiceNoWait(tb testing.TB, cfg ServiceConfig) *Service {
 		Keyring: s.Keyring,
 		Log:     log,
 		Audit:   s.audit,
-		Metrics: metrics.New(s.Registry, callout.MetricCodes()),
+		Metrics: metrics.New(s.Registry, codes.Metrics()),
 		Tracer:  cfg.Tracer, Sessions: cfg.Sessions,
 		Now: cfg.Now, Random: rand.Reader, NewID: nuid.Next,
 	})

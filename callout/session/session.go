@@ -50,6 +50,7 @@ type Session struct {
 	Profile  string
 	Digest   [32]byte // of the token or certificate (tokens.Credential.Digest); zero: none
 	Revision uint64   // of the directory
+	Ruleset  uint64   // digest of the identities and profiles it was based on (callout.Ruleset)
 
 	Grant    permissions.Grant
 	UserNKey string    // subject of the user JWT

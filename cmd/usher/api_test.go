@@ -71,7 +71,7 @@ func startAPI(t *testing.T) (rootKey string, servers [2]*httptest.Server) {
 	})
 	callouttest.Must(t, err)
 	in := newTestInstance(t).Parts.ExplanationInputs()
-	in.Decider = &callout.Decider{Snapshot: store.Snapshot, Policy: in.Decider.Policy}
+	in.Decider = &callout.Decider{Snapshot: store.Snapshot, Ruleset: in.Decider.Ruleset}
 	handler, err := api.New(api.Config{
 		Store: store, Audit: func(audit.Change) {}, Now: time.Now, Random: rand.Reader, NewID: uuid.NewString,
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), DefaultAccount: "APP",

@@ -16,6 +16,7 @@ import (
 	"usher/cmd/usher/nkey"
 	"usher/cmd/usher/pki"
 	"usher/cmd/usher/remote"
+	"usher/cmd/usher/session"
 	"usher/internal/fault"
 	"usher/internal/nearest"
 
@@ -57,7 +58,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			cmdutil.Categorize("Keys and tokens", apikeyCommand(), passwordCommand(), nkey.Command(), pki.Command(), login.Command()),
 			cmdutil.Categorize("Manage the directory", manage.UserCommand(), manage.KeyCommand(), manage.ProjectCommand(), manage.MemberCommand(),
 				manage.TopicCommand(), manage.SubscriptionCommand(), manage.ACLCommand(), manage.DirectoryCommand(), remote.ContextCommand()),
-			cmdutil.Categorize("Inspect and test", checkCommand(), explainCommand(), identitiesCommand(), tryCommand(), bench.Command(), healthcheckCommand()),
+			cmdutil.Categorize("Inspect and test", session.Command(), checkCommand(), explainCommand(), identitiesCommand(), tryCommand(), bench.Command(), healthcheckCommand()),
 			cmdutil.Categorize("Help", versionCommand(), completionCommand(), completeCommand(), cmdutil.HelpCommand()),
 		),
 	}

@@ -21,6 +21,7 @@ import (
 	"usher/app/server"
 	"usher/app/setup"
 	"usher/callout"
+	"usher/callout/codes"
 	"usher/cmd/usher/cmdutil"
 	"usher/directory/file"
 	"usher/identity"
@@ -67,7 +68,7 @@ func errorsDoc() []byte {
 		"| denied | with an error | nats.go gives up for good after two in a row |\n" +
 		"| unavailable | no | tries again |\n| shed | no | tries again |\n| malformed | no | there is none |\n")
 	last := callout.Outcome("")
-	for _, c := range callout.Codes() {
+	for _, c := range codes.All() {
 		if c.Outcome != last {
 			fmt.Fprintf(&b, "\n## %s\n\n| code | meaning | what to do |\n|---|---|---|\n", c.Outcome)
 			last = c.Outcome
@@ -89,7 +90,7 @@ func metricsDoc(t *testing.T) []byte {
 	for _, with := range []struct {
 		in    *server.Server
 		where string
-	}{{newTestInstance(t), ""}, {withVerifier, onlyVerifiers}, {withBridge, onlyBridge}, {newTestInstanceOf(t, true), onlyBuckets}} {
+	}{{newTestInstanceOf(t, false, func(cfg *config.Config) { cfg.Sessions = config.Sessions{} }), ""}, {newTestInstance(t), onlySystemUser}, {withVerifier, onlyVerifiers}, {withBridge, onlyBridge}, {newTestInstanceOf(t, true), onlyBuckets}} {
 		more, err := with.in.Metrics().Gather()
 		if err != nil {
 			t.Fatal(err)
@@ -120,12 +121,13 @@ func metricsDoc(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// These mark metrics that exist only with a bucket, with a verifier that asks another
-// system or has a cache, or with a bridge from NATS Streaming.
+// These mark metrics that exist only with a user of the system account, with a bucket, with a
+// verifier that asks another system or has a cache, or with a bridge from NATS Streaming.
 const (
-	onlyBuckets   = " Only with `directory.from: kv` or `embedded`."
-	onlyVerifiers = " Only with verifiers that ask another system or have a cache."
-	onlyBridge    = " Only with `stan_bridge.urls`."
+	onlySystemUser = " Only with `sessions.user`, `sessions.nkey_file` or `sessions.creds_file`."
+	onlyBuckets    = " Only with `directory.from: kv` or `embedded`."
+	onlyVerifiers  = " Only with verifiers that ask another system or have a cache."
+	onlyBridge     = " Only with `stan_bridge.urls`."
 )
 
 // observed is a verifier with a backend and a cache.
@@ -222,8 +224,8 @@ func TestCodesAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == "usher_requests_total" })
-	if i < 0 || len(families[i].GetMetric()) != len(callout.Codes()) {
-		t.Fatalf("usher_requests_total does not have one series for each of %d codes", len(callout.Codes()))
+	if i < 0 || len(families[i].GetMetric()) != len(codes.All()) {
+		t.Fatalf("usher_requests_total does not have one series for each of %d codes", len(codes.All()))
 	}
 }
 

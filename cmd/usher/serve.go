@@ -13,8 +13,9 @@ func serveCommand() *cli.Command {
 		Usage:     "answer a nats-server's authorization requests",
 		UsageText: "usher serve -c FILE",
 		Description: "Runs until SIGTERM or Ctrl-C. Then it leaves the queue group, finishes the requests\n" +
-			"in progress, and exits. SIGHUP reloads keyring and directory and reopens the audit\n" +
-			"file. Changed keyrings and directories are also reloaded without it.",
+			"in progress, and exits. SIGHUP reloads keyring and directory, and identities and\n" +
+			"profiles of the configuration, and reopens the audit file. Changed files are also\n" +
+			"reloaded without it.",
 		Flags: []cli.Flag{cmdutil.ConfigFlag()},
 		Action: func(c *cli.Context) error {
 			if err := cmdutil.ExactArgs(c, 0); err != nil {

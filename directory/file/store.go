@@ -83,6 +83,9 @@ func (s *Store) Snapshot() *snapshot.Snapshot { return s.current.Load().snapshot
 // LoadedAt returns when the directory in use was loaded.
 func (s *Store) LoadedAt() time.Time { return s.current.Load().loadedAt }
 
+// Digest returns the SHA-256 of the file from which the directory in use was loaded.
+func (s *Store) Digest() [sha256.Size]byte { return s.current.Load().content.sum }
+
 // Reload loads the file if it has changed. If that fails, the directory in use stays in
 // use, and the error, which is that of Load, says so.
 func (s *Store) Reload() error { return s.reload(true) }

@@ -185,7 +185,7 @@ func TestWatch(t *testing.T) {
 	}
 	h.users(t, 1)
 	h.becomes(t, twoUsers, 2)
-	if got := h.log.count("fault in the directory file"); got < 1 {
+	if got := h.log.count("fault in the file"); got < 1 {
 		t.Error("the fault is not logged")
 	}
 	if got := h.log.count(`path=users[0].nam message="unknown key"`); got != 1 {

@@ -120,7 +120,7 @@ func (c *cluster) replica(tb testing.TB, i int) *replica {
 	snapshot := func() *snapshot.Snapshot { return r.store.Load().Snapshot() }
 	r.decider = callout.Decider{
 		Chain: tokens.Chain{apikey.NewVerifier(snapshot, time.Now)}, Snapshot: snapshot,
-		Policy: &permissions.Policy{CalloutAccount: "AUTH", SystemAccount: "SYS"},
+		Ruleset: callout.FixedRuleset(&permissions.Policy{CalloutAccount: "AUTH", SystemAccount: "SYS"}, nil),
 	}
 	return r
 }

@@ -141,7 +141,7 @@ func newTarget(tb testing.TB, c company) *target {
 	t.decider = callout.Decider{
 		Chain:    tokens.Chain{apikey.NewVerifier(current, time.Now)},
 		Snapshot: current,
-		Policy:   &permissions.Policy{CalloutAccount: "AUTH", SystemAccount: "SYS"},
+		Ruleset:  callout.FixedRuleset(&permissions.Policy{CalloutAccount: "AUTH", SystemAccount: "SYS"}, nil),
 	}
 	// In a row in memory, as what has just come in is in the caches.
 	var text strings.Builder

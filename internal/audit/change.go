@@ -8,8 +8,8 @@ import (
 	"usher/internal/secret"
 )
 
-// Change is one requested change of the directory, with its outcome. Empty fields are
-// left out of the line.
+// Change is one requested change of the directory, or of live sessions, with its outcome.
+// Empty fields are left out of the line.
 //
 // Before and After are the resource without secrets: a key has its id, never its
 // digest. The caller must not modify them after WriteChange.
@@ -23,6 +23,7 @@ type Change struct {
 	Actor      string // user who requested it; empty: the command line
 	ActorKeyID string
 	ClientHost string
+	Reason     string // that the actor gave
 
 	ActorCertificate string // subject of the certificate with which it was requested; empty: another credential
 	ActorSerial      string // its serial number, hexadecimal
@@ -63,6 +64,7 @@ func (c *Change) record() slog.Record {
 	line.text("actor", c.Actor)
 	line.text("actor_key_id", c.ActorKeyID)
 	line.text("client_host", c.ClientHost)
+	line.text("reason", c.Reason)
 	line.text("actor_certificate", c.ActorCertificate)
 	line.text("actor_serial", c.ActorSerial)
 	line.text("action", c.Action)

@@ -22,7 +22,6 @@ const (
 	subjectJsz      = "$SYS.REQ.SERVER.PING.JSZ"
 	subjectGatewayz = "$SYS.REQ.SERVER.PING.GATEWAYZ"
 	subjectSubsz    = "$SYS.REQ.SERVER.PING.SUBSZ"
-	subjectConnz    = "$SYS.REQ.SERVER.%s.CONNZ"
 	subjectUpdate   = "$SYS.REQ.CLAIMS.UPDATE"
 	subjectLookup   = "$SYS.REQ.ACCOUNT.%s.CLAIMS.LOOKUP"
 	connectionsPage = 1024
@@ -261,7 +260,7 @@ func (c *Cluster) connections(ctx context.Context, s Server, account string, off
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.wait)
 	defer cancel()
-	m, err := c.nc.RequestWithContext(ctx, fmt.Sprintf(subjectConnz, s.ID), body)
+	m, err := c.nc.RequestWithContext(ctx, fmt.Sprintf(SubjectConnz, s.ID), body)
 	if err != nil {
 		return 0, err
 	}

@@ -28,6 +28,8 @@ type Verifier struct {
 	now      func() time.Time
 }
 
+var _ tokens.Rechecker = (*Verifier)(nil)
+
 // NewVerifier returns a Verifier. snapshot is the fallback of
 // tokens.Credential.Directory. It may return nil while no directory is loaded; Verify
 // then returns ErrUnavailable.
@@ -70,6 +72,7 @@ func (v *Verifier) Verify(_ context.Context, c *tokens.Credential) (identity.Ide
 		Authority: identity.AuthorityDirectory,
 		Method:    identity.MethodAPIKey,
 		KeyID:     rec.Key.ID,
+		KeyPrint:  rec.Key.Print(),
 		NotAfter:  rec.Key.Expires,
 		Networks:  rec.Key.Networks,
 	}
@@ -83,4 +86,9 @@ func (v *Verifier) Verify(_ context.Context, c *tokens.Credential) (identity.Ide
 		return identity.Identity{}, err
 	}
 	return id, nil
+}
+
+// Recheck implements tokens.Rechecker.
+func (v *Verifier) Recheck(c *tokens.Credential, id identity.Identity) (identity.Identity, error) {
+	return tokens.RecheckKey(c.Directory(v.snapshot), c, id, directory.KeyAPI, CodeUnknown, v.now())
 }

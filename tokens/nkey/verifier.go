@@ -43,6 +43,8 @@ type Verifier struct {
 	now      func() time.Time
 }
 
+var _ tokens.Rechecker = (*Verifier)(nil)
+
 // NewVerifier returns a Verifier. snapshot is the fallback of
 // tokens.Credential.Directory.
 func NewVerifier(snapshot func() *snapshot.Snapshot, now func() time.Time) *Verifier {
@@ -67,6 +69,7 @@ func (v *Verifier) Verify(_ context.Context, c *tokens.Credential) (identity.Ide
 		Authority: identity.AuthorityDirectory,
 		Method:    identity.MethodNKey,
 		KeyID:     rec.Key.ID,
+		KeyPrint:  rec.Key.Print(),
 		NotAfter:  rec.Key.Expires,
 		Networks:  rec.Key.Networks,
 	}
@@ -140,4 +143,9 @@ func decodeSignature(text string) (sig [ed25519.SignatureSize]byte, ok bool) {
 		return sig, false
 	}
 	return [ed25519.SignatureSize]byte(buffer[:n]), true
+}
+
+// Recheck implements tokens.Rechecker.
+func (v *Verifier) Recheck(c *tokens.Credential, id identity.Identity) (identity.Identity, error) {
+	return tokens.RecheckKey(c.Directory(v.snapshot), c, id, directory.KeyNKey, CodeUnknown, v.now())
 }

@@ -50,6 +50,9 @@ type Authority struct {
 	Leeway   time.Duration
 	MaxSize  int // bytes of a token; zero: DefaultMaxSize
 
+	Logout          bool     // VerifyLogout takes its logout tokens
+	LogoutAudiences []string // the claim aud of those has to contain one of them; empty: Audiences
+
 	Keys keyset.Config // Name and Leeway are set from the above
 }
 

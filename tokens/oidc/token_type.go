@@ -25,6 +25,9 @@ func (a *authority) checkType(t *jwt.Token) error {
 		if !plain && typ != "jose" {
 			return wrongType(t, "a JWT of no special type")
 		}
+		if isLogout(t.Claims) {
+			return reject(CodeTokenType, "a logout token is no credential")
+		}
 	case TypeKubernetes:
 		if !plain {
 			return wrongType(t, "a token of a service account")

@@ -28,6 +28,7 @@ var (
 	_ tokens.Slow       = (*Verifier)(nil)
 	_ tokens.Background = (*Verifier)(nil)
 	_ tokens.Observable = (*Verifier)(nil)
+	_ tokens.Rechecker  = (*Verifier)(nil)
 )
 
 // authority is a configured authority with its keys.
@@ -191,4 +192,12 @@ func (v *Verifier) Status() tokens.Status {
 		s.Backends, s.Caches = append(s.Backends, b), append(s.Caches, c)
 	}
 	return s
+}
+
+// Recheck implements tokens.Rechecker: the authority of the token must still be configured.
+func (v *Verifier) Recheck(_ *tokens.Credential, id identity.Identity) (identity.Identity, error) {
+	if !slices.ContainsFunc(v.authorities, func(a *authority) bool { return a.Name == string(id.Authority) }) {
+		return identity.Identity{}, tokens.Reject(tokens.CodeNotConfigured, fmt.Sprintf("the authority %q is not configured any more", id.Authority), id)
+	}
+	return id, nil
 }

@@ -65,6 +65,7 @@ type Verifier struct {
 var (
 	_ tokens.Slow       = (*Verifier)(nil)
 	_ tokens.Observable = (*Verifier)(nil)
+	_ tokens.Rechecker  = (*Verifier)(nil)
 )
 
 // name is that of the verifier and of what it shows.
@@ -143,6 +144,7 @@ func (v *Verifier) decide(c *tokens.Credential, who *candidate, right bool) (ide
 		Authority: identity.AuthorityDirectory,
 		Method:    identity.MethodPassword,
 		KeyID:     k.ID,
+		KeyPrint:  k.Print(),
 		NotAfter:  k.Expires,
 		Networks:  k.Networks,
 	}
@@ -254,4 +256,9 @@ func memoryOf(hash string) int64 {
 		return int64(a.Memory) << 10
 	}
 	return bcryptMemory
+}
+
+// Recheck implements tokens.Rechecker.
+func (v *Verifier) Recheck(c *tokens.Credential, id identity.Identity) (identity.Identity, error) {
+	return tokens.RecheckKey(c.Directory(v.cfg.Snapshot), c, id, directory.KeyPassword, CodeUnknown, v.cfg.Now())
 }

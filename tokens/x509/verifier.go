@@ -37,6 +37,7 @@ var (
 	_ tokens.Background = (*Verifier)(nil)
 	_ tokens.Observable = (*Verifier)(nil)
 	_ tokens.Confirmer  = (*Verifier)(nil)
+	_ tokens.Rechecker  = (*Verifier)(nil)
 )
 
 // NewVerifier returns a Verifier.
@@ -160,6 +161,7 @@ func (v *Verifier) userOf(cert *certificate, c *tokens.Credential) (identity.Ide
 		Authority:  identity.AuthorityDirectory,
 		Method:     identity.MethodCertificate,
 		KeyID:      rec.Key.ID,
+		KeyPrint:   rec.Key.Print(),
 		NotAfter:   cert.notAfter,
 		Networks:   rec.Key.Networks,
 		Attributes: cert.facts,

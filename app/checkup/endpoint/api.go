@@ -82,7 +82,7 @@ func (a *apiCheck) occupied(ctx context.Context) {
 		a.Warn("api", a.cfg.Listen, "if it has just started, wait until /readyz on http.listen returns 200 and check again; otherwise its log says why it cannot read the bucket",
 			"usher responds, but has no directory yet: it decides nothing")
 	case status.Directory != nil && !status.Directory.Current:
-		a.Warn("api", a.cfg.Listen, "the log of that usher says why it cannot follow the bucket",
+		a.Warn("api", a.cfg.Listen, "the log of that usher says why it cannot load the directory, or follow the bucket",
 			"usher responds, but its directory is of %s", status.Directory.AsOf.UTC().Format(time.RFC3339))
 	default:
 		a.OK("api", a.cfg.Listen, "usher responds")

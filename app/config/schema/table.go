@@ -86,6 +86,9 @@ func withElements(entries []entry) []entry {
 func appendEntries(all []entry, parent entry) []entry {
 	for i := range parent.typ.NumField() {
 		f := parent.typ.Field(i)
+		if f.Tag.Get("yaml") == "-" {
+			continue
+		}
 		e := entry{
 			path:     strictyaml.KeyPath(parent.path, f.Tag.Get("yaml")),
 			name:     f.Tag.Get("yaml"),

@@ -24,7 +24,8 @@ func KeyCommand() *cli.Command {
 			{Name: "ends", Value: func(k *wire.Key) string { return remote.FormatTime(k.ExpiresOn) }},
 			{Name: "networks", Value: func(k *wire.Key) string { return remote.JoinList(k.SourceNetworks) }},
 		},
-		List:  func(ctx context.Context, r *remote.Session) (*wire.KeyList, error) { return r.API.Keys(ctx, r.Arg(0)) },
+		Flags: []cli.Flag{&cli.StringFlag{Name: "ends-within", Usage: "only keys that are valid now and end within `TIME`, such as 24h"}},
+		List:  keyList,
 		Items: func(l *wire.KeyList) []wire.Key { return l.Keys },
 		Get: func(ctx context.Context, r *remote.Session) (*wire.Key, client.ETag, error) {
 			return r.API.Key(ctx, r.Arg(0), r.Arg(1))
@@ -60,6 +61,18 @@ func KeyCommand() *cli.Command {
 			Run: keyRefresh,
 		},
 	)...)
+}
+
+func keyList(ctx context.Context, r *remote.Session) (*wire.KeyList, error) {
+	within, err := cmdutil.PositiveDuration(r.CLI, "ends-within", "no key ends within no time")
+	if err != nil {
+		return nil, err
+	}
+	keys, err := r.API.Keys(ctx, r.Arg(0))
+	if err == nil && within > 0 {
+		keys.Keys = endingWithin(keys.Keys, within, time.Now())
+	}
+	return keys, err
 }
 
 func keyAdd(ctx context.Context, r *remote.Session) error {

@@ -35,6 +35,7 @@ func MemberCommand() *cli.Command {
 			Flags:        []cli.Flag{roles(), &cli.BoolFlag{Name: "new", Usage: "create the user first, and print its key"}},
 			Run:          memberAdd,
 		},
+		memberRefreshCommand(),
 		remote.SetCommand(resource, remote.Command{Usage: "replace the roles of a member", Flags: []cli.Flag{roles()}, RequiredFlags: []string{"role"}},
 			func(c *cli.Context) (*[]string, error) {
 				roles, err := rolesOption(c)

@@ -149,7 +149,7 @@ func contextList(c *cli.Context) error {
 	if c.Bool("json") {
 		return json.NewEncoder(c.App.Writer).Encode(map[string]any{"contexts": rows})
 	}
-	return printTable(c.App.Writer, contextColumns(), rows)
+	return PrintTable(c.App.Writer, contextColumns(), rows)
 }
 
 func contextShow(c *cli.Context) error {

@@ -26,7 +26,7 @@ func (v *Command) requestError(r *Session, err error) error {
 		return err
 	case errors.As(err, &refused):
 		return &fault.Error{Kind: refusalKind(refused), Err: err, Hint: v.refusalHint(r, refused)}
-	case errors.Is(err, client.ErrName):
+	case errors.Is(err, client.ErrName), errors.Is(err, client.ErrSession):
 		return cmdutil.UsageError("", "%w", err)
 	case answeredByNATS(err):
 		return &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("%s is the port of a nats-server", r.server), Hint: "give the URL of api.listen"}

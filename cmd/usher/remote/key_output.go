@@ -26,19 +26,24 @@ func KeyOutputFlag() cli.Flag {
 type KeyOutput struct {
 	w       io.Writer
 	File    *os.File // nil: stdout
-	Written bool
+	Written bool     // a key was
 }
 
 // OpenKeyOutput creates the file of --to with mode 0600, or uses stdout. It never
 // overwrites a file.
 func OpenKeyOutput(c *cli.Context) (*KeyOutput, error) {
-	path := c.String("to")
-	if path == "" {
+	if c.String("to") == "" {
 		return &KeyOutput{w: c.App.Writer}, nil
 	}
 	if c.Bool("json") {
 		return nil, cmdutil.UsageError("give only one of them", "--to and --json: the JSON contains the key")
 	}
+	return OpenKeyFile(c)
+}
+
+// OpenKeyFile creates the file of --to with mode 0600. It never overwrites a file.
+func OpenKeyFile(c *cli.Context) (*KeyOutput, error) {
+	path := c.String("to")
 	if err := ownedfile.CheckFolder(filepath.Dir(path), ownedfile.Rule{Write: true}); err != nil {
 		return nil, fault.InConfig(fmt.Errorf("--to: %w", err))
 	}
@@ -58,7 +63,7 @@ func (o *KeyOutput) Write(key string) error {
 	if err == nil && o.File != nil {
 		err = o.File.Sync()
 	}
-	o.Written = err == nil
+	o.Written = o.Written || err == nil
 	return err
 }
 

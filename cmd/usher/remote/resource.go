@@ -33,7 +33,7 @@ func (d *Resource[T, L]) Commands() []Command {
 				if err != nil {
 					return err
 				}
-				return r.Print(list, func() error { return printTable(r.CLI.App.Writer, d.Columns, d.Items(list)) })
+				return r.Print(list, func() error { return PrintTable(r.CLI.App.Writer, d.Columns, d.Items(list)) })
 			},
 		},
 		{

@@ -17,8 +17,8 @@ type Column[T any] struct {
 	Value      func(*T) string
 }
 
-// printTable prints a header and one line for each row. An empty cell is a dash.
-func printTable[T any](out io.Writer, columns []Column[T], rows []T) error {
+// PrintTable prints a header and one line for each row. An empty cell is a dash.
+func PrintTable[T any](out io.Writer, columns []Column[T], rows []T) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	var header []string
 	for _, c := range columns {

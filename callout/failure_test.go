@@ -1,8 +1,10 @@
-package callout
+package callout_test
 
 import (
 	"testing"
 
+	"usher/callout"
+	"usher/callout/codes"
 	"usher/tokens/automate"
 )
 
@@ -10,13 +12,13 @@ import (
 // counts as a failure. One that fails through no fault of the client does not.
 func TestCountsAsFailure(t *testing.T) {
 	notClient := map[string]bool{ // codes of Unavailable
-		CodeUnavailable: true, CodeNoDirectory: true, CodeMisplaced: true, CodeIssuerUnknown: true,
-		CodeXKeyUnknown: true, CodeSign: true, CodeReply: true,
+		callout.CodeUnavailable: true, callout.CodeNoDirectory: true, callout.CodeMisplaced: true, callout.CodeIssuerUnknown: true,
+		callout.CodeXKeyUnknown: true, callout.CodeSign: true, callout.CodeReply: true, callout.CodeAdopted: true,
 		automate.CodeUnreachable: true, automate.CodeSlow: true, automate.CodeNotReady: true, automate.CodeFailed: true, automate.CodeUnusable: true,
 	}
-	for _, c := range Codes() {
-		want := c.Outcome == Denied || c.Outcome == Unavailable && !notClient[c.Code]
-		if got := countsAsFailure(&Decision{Outcome: c.Outcome, Code: c.Code}); got != want {
+	for _, c := range codes.All() {
+		want := c.Outcome == callout.Denied || c.Outcome == callout.Unavailable && !notClient[c.Code]
+		if got := callout.CountsAsFailure(&callout.Decision{Outcome: c.Outcome, Code: c.Code}); got != want {
 			t.Errorf("%s %s counts as a failure: %v, want %v", c.Outcome, c.Code, got, want)
 		}
 	}

@@ -1,0 +1,185 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"usher/app/assembly"
+	"usher/app/config"
+	"usher/app/natsconn"
+	"usher/app/sessions/exchange"
+	"usher/app/sessions/statefile"
+	"usher/callout/session"
+	"usher/internal/fault"
+	"usher/internal/metrics"
+	"usher/internal/ownedfile"
+	"usher/internal/secret"
+)
+
+// saveEvery is how often the live sessions are written to sessions.state_file.
+const saveEvery = 30 * time.Second
+
+// prepareExchange makes the exchange with the other replicas, and reads the sessions that
+// were kept over a restart.
+func (srv *Server) prepareExchange() error {
+	opts, err := natsconn.ServiceOptions(srv.cfg)
+	if err != nil {
+		return fault.InConfig(err)
+	}
+	l := srv.sessions
+	l.exchange, err = exchange.New(exchange.Config{
+		URLs: natsconn.URLs(srv.cfg), Options: opts, Account: assembly.ServerAccount(srv.cfg, srv.Parts.Keyring.Keyring()),
+		Registry: l.registry, Instance: srv.service.Report().Instance, Now: srv.Parts.Now, Log: srv.log,
+	})
+	if err != nil {
+		return err
+	}
+	l.exchange.Loaded(srv.loadSessions())
+	return nil
+}
+
+// loadSessions adds the sessions of sessions.state_file to the registry, and returns them. A
+// file that cannot be read is no obstacle.
+func (srv *Server) loadSessions() []*session.Session {
+	path := srv.cfg.Sessions.StateFile
+	if path == "" {
+		return nil
+	}
+	all, err := statefile.Read(path, srv.Parts.Now())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		srv.log.Warn("the live sessions of before the restart are not known", slog.String("file", path), slog.String("error", err.Error()),
+			slog.String("hint", "usher ignores the file and replaces it"))
+		return nil
+	}
+	for _, s := range all {
+		srv.sessions.registry.Add(s)
+	}
+	srv.log.Info("live sessions of before the restart", slog.Int("sessions", len(all)))
+	return all
+}
+
+// saveSessions writes sessions.state_file if a session has changed since the last time.
+func (srv *Server) saveSessions() {
+	path := srv.cfg.Sessions.StateFile
+	if path == "" || !srv.sessions.unsaved.Swap(false) {
+		return
+	}
+	err := ownedfile.MakeFolder(filepath.Dir(path))
+	if err == nil {
+		err = statefile.Write(path, srv.sessions.registry.All)
+	}
+	if err != nil {
+		srv.sessions.unsaved.Store(true)
+		srv.log.Warn("cannot keep the live sessions for the next start", slog.String("file", path), slog.String("error", err.Error()))
+	}
+}
+
+// startExchange connects to the other replicas. It ends with ctx.
+func (srv *Server) startExchange(ctx context.Context) error {
+	l := srv.sessions
+	srv.announce()
+	if err := l.exchange.Start(); err != nil {
+		return err
+	}
+	l.background.Go(func() {
+		tick := time.NewTicker(saveEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				srv.saveSessions()
+			case <-ctx.Done():
+				l.exchange.Stop()
+				srv.saveSessions()
+				return
+			}
+		}
+	})
+	return nil
+}
+
+// announce tells the other replicas by which directory and which rules of identities this
+// one decides.
+func (srv *Server) announce() {
+	s := exchange.State{Directory: srv.Parts.Store.Digest(), Identities: digestOfIdentities(srv.cfg)}
+	if snap := srv.Parts.Store.Snapshot(); snap != nil {
+		s.Revision = snap.Latest()
+	}
+	srv.sessions.exchange.Announce(s)
+}
+
+// digestOfIdentities returns the digest of the configuration that decides what identities
+// get.
+func digestOfIdentities(cfg *config.Config) [sha256.Size]byte {
+	text, err := json.Marshal([]any{cfg.Identities, cfg.Profiles})
+	if err != nil {
+		return [sha256.Size]byte{} // is not compared
+	}
+	return sha256.Sum256(text)
+}
+
+// exchanging returns nil if this replica has the sessions of the others, or does not wait
+// for them any more.
+func (l *liveSessions) exchanging() error {
+	select {
+	case <-l.exchange.Complete():
+		return nil
+	default:
+		return errors.New("the live sessions of the other replicas are not known yet")
+	}
+}
+
+// exchangeDetail returns a line of readiness if sessions are not shared. Requests are decided
+// all the same.
+func (srv *Server) exchangeDetail() string {
+	if !srv.started.Load() {
+		return ""
+	}
+	switch s := srv.sessions.exchange.Status(); {
+	case s.Account != nil:
+		return fmt.Sprintf("sessions: not shared with other replicas: %s\n", secret.RedactDetected(s.Account.Error()))
+	case !s.Connected:
+		return "sessions: not shared with other replicas: not connected\n"
+	case !s.Collected, s.Missing > 0:
+		return "sessions: not all of the other replicas are known\n"
+	default:
+		return ""
+	}
+}
+
+// exchangeStates are the metrics of the exchange.
+func (srv *Server) exchangeStates() []metrics.State {
+	one := func(name, help string, counter bool, read func(*exchange.Status) float64) metrics.State {
+		return metrics.State{Name: "usher_sessions_" + name, Help: help, Counter: counter, Read: func() []metrics.Sample {
+			if !srv.started.Load() {
+				return sample(0)
+			}
+			s := srv.sessions.exchange.Status()
+			return sample(read(&s))
+		}}
+	}
+	return []metrics.State{
+		one("replicas", "Other replicas that this one hears of.", false, func(s *exchange.Status) float64 { return float64(len(s.Replicas)) }),
+		one("complete", "1 if this replica has the live sessions of the others; otherwise 0.", false,
+			func(s *exchange.Status) float64 { return oneIf(s.Collected && s.Missing == 0) }),
+		one("exchange_lag_seconds", "Time since the other replica was heard of that has been silent for the longest time. After 3 s without a word a replica counts as gone.", false,
+			func(s *exchange.Status) float64 { return s.Lag.Seconds() }),
+		one("exchange_gaps_total", "Times that messages of another replica were missed. They are asked for.", true, func(s *exchange.Status) float64 { return float64(s.Gaps) }),
+		one("exchange_dropped_total", "Messages of other replicas that came faster than they could be read. They are asked for.", true,
+			func(s *exchange.Status) float64 { return float64(s.Dropped) }),
+		one("exchange_malformed_total", "Messages of other replicas that could not be read.", true, func(s *exchange.Status) float64 { return float64(s.Malformed) }),
+		one("exchange_oversized_total", "Sessions that were too large to share with the other replicas.", true, func(s *exchange.Status) float64 { return float64(s.Oversized) }),
+		one("exchange_received_total", "Sessions that other replicas have sent on request: at the start, and after messages were missed.", true,
+			func(s *exchange.Status) float64 { return float64(s.Transferred) }),
+	}
+}

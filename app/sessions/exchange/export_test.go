@@ -1,0 +1,64 @@
+package exchange
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/app/sessions"
+)
+
+// Kill ends a replica without a word to the others.
+func (x *Exchange) Kill() {
+	x.nc.Close()
+	x.stop()
+	x.loops.Wait()
+}
+
+// Full makes the subscription drop what arrives until release is called, as one does whose
+// reader is too slow.
+func (x *Exchange) Full() (release func(), err error) {
+	x.taking.Lock()
+	return x.taking.Unlock, x.all.SetPendingLimits(1, -1)
+}
+
+// The subjects, for a client that forges messages.
+const (
+	SubjectAll = subjectAll
+	SubjectTo  = subjectTo
+	SubjectWho = subjectWho
+)
+
+// Forget drops the sent messages that are kept for those who missed them.
+func (x *Exchange) Forget() {
+	x.flush()
+	x.outgoing.mu.Lock()
+	defer x.outgoing.mu.Unlock()
+	x.outgoing.kept, x.outgoing.keptSize = nil, 0
+}
+
+// Flush sends what waits.
+func (x *Exchange) Flush() { x.flush() }
+
+// NewForFuzzing returns an Exchange that has no connection and takes all messages.
+func NewForFuzzing(r *sessions.Registry) (*Exchange, error) {
+	x, err := New(Config{Registry: r, Instance: "r0", Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err == nil {
+		x.nc = &nats.Conn{}
+		x.access.set(true, nil)
+	}
+	return x, err
+}
+
+// Receive takes a message to all.
+func (x *Exchange) Receive(data []byte) { x.receive(&nats.Msg{Data: data}) }
+
+// Answer answers a request, and takes the same bytes for an answer.
+func (x *Exchange) Answer(data []byte) {
+	x.answer(&nats.Msg{Data: data})
+	var p page
+	if err := decode(x.mode, data, &p); err == nil {
+		_ = x.takePage(&p)
+	}
+}

@@ -1,0 +1,120 @@
+package callout
+
+import (
+	"context"
+
+	"usher/callout/session"
+	"usher/identity"
+	"usher/permissions"
+	"usher/tokens"
+)
+
+// When nats-server 2.15 in operator mode is reloaded, it asks again about every connection,
+// one after the other. Such a request has the name of the user JWT in place of the user
+// name, and no auth_token. A new client can send the same, so only the number of the
+// connection tells: the registry has the session that was granted to it.
+
+// again is what is known of a request about a connection that has a session.
+type again struct {
+	session *session.Session // nil: the request is not about one
+	alone   bool             // the request does not have the credential of the session
+	decided bool             // by the session
+}
+
+// findAgain finds the session of a request that names it.
+func (s *Service) findAgain(x *exchange) {
+	c := &x.credential
+	if s.cfg.Sessions == nil || c.User == "" || c.AuthToken != "" && c.AuthToken != c.User { // leaf nodes: the server copies it
+		return
+	}
+	client := &x.request.claims.ClientInformation
+	live, ok := s.cfg.Sessions.Find(session.ID{Server: x.request.claims.Server.ID, Client: client.ID})
+	if ok && c.User == permissions.JWTName(live.Identity, live.Grant.Scope) {
+		x.again = again{session: live, alone: live.Adopted && c.Password == "" && c.NKey == "" || !live.Adopted && !presents(live.Identity.Method, c)}
+	}
+}
+
+// presents reports whether a credential has what may be one of this method, beside a user
+// name.
+func presents(m identity.Method, c *tokens.Credential) bool {
+	switch m {
+	case identity.MethodNKey:
+		return c.NKey != ""
+	case identity.MethodNATSJWT:
+		return c.NATSJWT != ""
+	case identity.MethodCertificate:
+		return len(c.VerifiedChains) > 0
+	case identity.MethodAnonymous:
+		return false
+	case identity.MethodAPIKey, identity.MethodPassword, identity.MethodOIDC, identity.MethodIntrospection,
+		identity.MethodKubernetes, identity.MethodAutomate, identity.MethodWebhook, identity.MethodHealthCheck:
+	}
+	return c.Password != ""
+}
+
+// verifyAgain decides by the session if nothing else is presented, or if what is presented
+// is not the credential of the session. It reports whether it has decided.
+func (s *Service) verifyAgain(x *exchange) bool {
+	if x.again.session == nil || !x.again.alone && !s.presentsAnother(x) {
+		return false
+	}
+	s.decideAgain(x)
+	return true
+}
+
+// presentsAnother reports whether a request was denied because it has something else in
+// place of the token of the session. Only a denial that cost no wait tells: everything else
+// is the last word about what is presented.
+func (s *Service) presentsAnother(x *exchange) bool {
+	d, was := &x.decision, &x.again.session.Identity
+	_, slow := s.waiting[d.Verifier]
+	isToken := presents(was.Method, &tokens.Credential{Password: "any"})
+	return d.Outcome == Denied && !slow && isToken && !x.again.session.Adopted
+}
+
+// deriveAgain decides by the session if a credential is good, and lacks only the selection
+// that the session has.
+func (s *Service) deriveAgain(x *exchange) bool {
+	if x.again.session == nil || x.decision.Code != CodeAmbiguous && x.decision.Code != CodeAmbiguousScope {
+		return false
+	}
+	id, was := &x.decision.Identity, &x.again.session.Identity
+	if id.Name != was.Name || id.Authority != was.Authority || id.KeyID != was.KeyID {
+		return false
+	}
+	s.decideAgain(x)
+	return true
+}
+
+// decideAgain decides by the session. What nobody knows is denied, although it cannot be
+// decided: nats-server closes the connection in either case, with the same error, but while
+// it waits for an answer it serves no one else.
+func (s *Service) decideAgain(x *exchange) {
+	x.again.decided = true
+	d := s.cfg.Decider
+	c := tokens.Credential{Host: x.credential.Host, Connection: x.credential.Connection, Client: x.credential.Client}
+	x.decision = d.reconsider(x.again.session, &c, d.Snapshot(), x.limit())
+	if x.again.session.Adopted {
+		x.decision.set(Denied, CodeSessionUnknown, x.decision.Cause)
+	}
+}
+
+// verify finds the identity of the credential.
+func (s *Service) verify(ctx context.Context, x *exchange) bool {
+	if !x.again.alone {
+		x.gate = gate{s, x}
+		x.decision = s.cfg.Decider.verify(ctx, &x.credential, &x.gate)
+	}
+	if s.verifyAgain(x) {
+		return x.decision.Outcome == Granted
+	}
+	return x.decision.Outcome == ""
+}
+
+// derive finds the grant of the identity.
+func (s *Service) derive(_ context.Context, x *exchange) bool {
+	if x.again.decided {
+		return true
+	}
+	return s.cfg.Decider.derive(&x.decision, &x.credential, x.limit()) || s.deriveAgain(x) && x.decision.Outcome == Granted
+}
