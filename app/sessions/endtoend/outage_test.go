@@ -11,29 +11,29 @@ import (
 // outage is something that fails while somebody loses something.
 type outage struct {
 	name  string
-	begin func(t *testing.T, s *site)
-	end   func(t *testing.T, s *site)
+	begin func(s *site)
+	end   func(s *site)
 	// api is the node whose API takes the change.
 	api int
 }
 
 func outages() []outage {
 	return []outage{
-		{"a server is killed", func(_ *testing.T, s *site) { s.nodes[2].server.kill() }, func(t *testing.T, s *site) { s.startServer(t, 2) }, 0},
-		{"an usher is killed", func(_ *testing.T, s *site) { s.nodes[2].usher.kill() }, func(t *testing.T, s *site) { s.startUsher(t, 2) }, 0},
-		{"a server and its usher are killed", func(_ *testing.T, s *site) {
+		{"a server is killed", func(s *site) { s.nodes[2].server.kill() }, func(s *site) { s.startServer(s.t, 2) }, 0},
+		{"an usher is killed", func(s *site) { s.nodes[2].usher.kill() }, func(s *site) { s.startUsher(s.t, 2) }, 0},
+		{"a server and its usher are killed", func(s *site) {
 			s.nodes[1].usher.kill()
 			s.nodes[1].server.kill()
-		}, func(t *testing.T, s *site) {
-			s.startServer(t, 1)
-			s.startUsher(t, 1)
+		}, func(s *site) {
+			s.startServer(s.t, 1)
+			s.startUsher(s.t, 1)
 		}, 0},
-		{"JetStream has no quorum", func(_ *testing.T, s *site) {
+		{"JetStream has no quorum", func(s *site) {
 			s.nodes[1].server.kill()
 			s.nodes[2].server.kill()
-		}, func(t *testing.T, s *site) {
-			s.startServer(t, 1)
-			s.startServer(t, 2)
+		}, func(s *site) {
+			s.startServer(s.t, 1)
+			s.startServer(s.t, 2)
 		}, 0},
 	}
 }
@@ -49,7 +49,7 @@ func TestRevocationDuringOutage(t *testing.T) {
 	p := populate(t, s, projects, 10, 10, 2)
 	for i, what := range outages() {
 		p.fleet.reset()
-		what.begin(t, s)
+		what.begin(s)
 		began := time.Now()
 		var gone []int
 		var taken time.Time // when the change was accepted
@@ -58,7 +58,7 @@ func TestRevocationDuringOutage(t *testing.T) {
 			c := s.client(t, what.api)
 			callouttest.EventuallyWithin(t, upTimeout, "the API takes the change", func() bool {
 				if time.Since(began) > outageTime && what.end != nil {
-					what.end(t, s)
+					what.end(s)
 					what.end = nil
 				}
 				return c.DeleteKey(t.Context(), user, "a", "") == nil || !p.works(t, what.api, user)
@@ -70,7 +70,7 @@ func TestRevocationDuringOutage(t *testing.T) {
 			if rest := outageTime - time.Since(began); rest > 0 {
 				<-time.After(rest)
 			}
-			what.end(t, s)
+			what.end(s)
 		}
 		over := time.Now()
 		callouttest.EventuallyWithin(t, upTimeout, what.name+": the clients are closed and denied", func() bool {

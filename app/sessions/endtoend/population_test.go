@@ -12,6 +12,7 @@ import (
 
 // population is the users of a site, and their clients.
 type population struct {
+	t        *testing.T
 	site     *site
 	fleet    *fleet
 	projects []string
@@ -38,7 +39,7 @@ func secret(user, key string) string { return user + "-secret-" + key }
 // connects clients with each key, spread over the servers.
 func populate(t *testing.T, s *site, projects []string, users, clientsOfKey, processes int) *population {
 	t.Helper()
-	p := &population{site: s, fleet: startFleet(t, processes), projects: projects, users: map[string][]string{}, clients: map[string][]int{}}
+	p := &population{t: t, site: s, fleet: startFleet(t, processes), projects: projects, users: map[string][]string{}, clients: map[string][]int{}}
 	var people, places strings.Builder
 	for i, project := range projects {
 		p.users[project] = names(fmt.Sprintf("u-%02d-", i), users)

@@ -26,40 +26,40 @@ func full() size {
 type taking struct {
 	name string
 	// do takes it from a user of a project, and returns the clients that are to be closed.
-	do func(t *testing.T, p *population, c *client.Client, project, user string) []int
+	do func(p *population, c *client.Client, project, user string) []int
 	// whole: it concerns a whole project, so it is done only a few times.
 	whole bool
 }
 
 func takings() []taking {
 	return []taking{
-		{name: "key revoked", do: func(t *testing.T, p *population, c *client.Client, _, user string) []int {
-			callouttest.Must(t, c.DeleteKey(t.Context(), user, "a", ""))
+		{name: "key revoked", do: func(p *population, c *client.Client, _, user string) []int {
+			callouttest.Must(p.t, c.DeleteKey(p.t.Context(), user, "a", ""))
 			return p.of(user, "a")
 		}},
-		{name: "ACL entry removed", do: func(t *testing.T, p *population, c *client.Client, project, user string) []int {
-			_, err := c.ChangeACL(t.Context(), client.TopicOf(project, "orders"), func(users []string) []string {
+		{name: "ACL entry removed", do: func(p *population, c *client.Client, project, user string) []int {
+			_, err := c.ChangeACL(p.t.Context(), client.TopicOf(project, "orders"), func(users []string) []string {
 				return slices.DeleteFunc(users, func(u string) bool { return u == user })
 			})
-			callouttest.Must(t, err)
+			callouttest.Must(p.t, err)
 			return p.of(user)
 		}},
-		{name: "member removed", do: func(t *testing.T, p *population, c *client.Client, project, user string) []int {
-			callouttest.Must(t, c.RemoveMember(t.Context(), project, user, ""))
+		{name: "member removed", do: func(p *population, c *client.Client, project, user string) []int {
+			callouttest.Must(p.t, c.RemoveMember(p.t.Context(), project, user, ""))
 			return p.of(user)
 		}},
-		{name: "user disabled", do: func(t *testing.T, p *population, c *client.Client, _, user string) []int {
+		{name: "user disabled", do: func(p *population, c *client.Client, _, user string) []int {
 			off := false
-			_, err := c.UpdateUser(t.Context(), user, &wire.UserInput{Enabled: &off}, "")
-			callouttest.Must(t, err)
+			_, err := c.UpdateUser(p.t.Context(), user, &wire.UserInput{Enabled: &off}, "")
+			callouttest.Must(p.t, err)
 			return p.of(user)
 		}},
-		{name: "project deleted", whole: true, do: func(t *testing.T, p *population, c *client.Client, project, _ string) []int {
+		{name: "project deleted", whole: true, do: func(p *population, c *client.Client, project, _ string) []int {
 			var ids []int
 			for _, user := range p.users[project] {
 				ids = append(ids, p.of(user)...)
 			}
-			callouttest.Must(t, c.DeleteProject(t.Context(), project, ""))
+			callouttest.Must(p.t, c.DeleteProject(p.t.Context(), project, ""))
 			return ids
 		}},
 	}
@@ -88,7 +88,7 @@ func TestRevocation(t *testing.T) {
 			user := p.users[project][k]
 			c := s.client(t, i%len(s.nodes))
 			begin := time.Now()
-			ids := what.do(t, p, c, project, user)
+			ids := what.do(p, c, project, user)
 			ids = slices.DeleteFunc(ids, func(id int) bool { return !p.fleet.has(id) })
 			callouttest.Eventually(t, what.name+": the clients are closed", func() bool {
 				return !slices.ContainsFunc(p.fleet.of(ids), func(s state) bool { return s.ended.IsZero() })

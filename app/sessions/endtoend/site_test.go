@@ -15,11 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"usher/api/client"
-	"usher/app/config"
-	"usher/app/natsconn"
 	"usher/app/setup"
 	"usher/callout/callouttest"
 )
@@ -27,6 +23,7 @@ import (
 // site is three nats-servers in a cluster, and beside each of them an usher. All are
 // processes.
 type site struct {
+	t                 *testing.T
 	natsServer, usher string // programs
 	nodes             [3]*node
 	admin             string // an API key of a service_admin
@@ -83,7 +80,7 @@ func startProgram(t *testing.T, log, program string, args ...string) *process {
 // configuration of usher.
 func startSite(t *testing.T, projects []string, change map[string]string) *site {
 	t.Helper()
-	s := &site{natsServer: callouttest.Build(t, "nats-server", callouttest.NATSServerPackage), usher: callouttest.Build(t, "usher", "usher/cmd/usher")}
+	s := &site{t: t, natsServer: callouttest.Build(t, "nats-server", callouttest.NATSServerPackage), usher: callouttest.Build(t, "usher", "usher/cmd/usher")}
 	base := filepath.Join(t.TempDir(), "base")
 	values := map[string]string{"directory.replicas": "3", "callout.failures.per_host": "0", "http.listen": "127.0.0.1:2", "api.listen": "127.0.0.1:3"}
 	for k, v := range change {
@@ -204,17 +201,4 @@ func (s *site) client(t *testing.T, i int) *client.Client {
 	callouttest.Must(t, err)
 	t.Cleanup(c.Close)
 	return c
-}
-
-// system returns a connection to the system account of a node.
-func (s *site) system(t *testing.T, i int) *nats.Conn {
-	t.Helper()
-	cfg, err := config.Load(s.nodes[i].config())
-	callouttest.Must(t, err)
-	opts, err := natsconn.SessionsOptions(cfg)
-	callouttest.Must(t, err)
-	nc, err := nats.Connect(s.nodes[i].url(), append(opts, nats.MaxReconnects(-1))...)
-	callouttest.Must(t, err)
-	t.Cleanup(nc.Close)
-	return nc
 }
