@@ -82,19 +82,24 @@ func (r *reporter) connect(c member) {
 	if c.User != "" {
 		login = nats.UserInfo(c.User, c.Token)
 	}
+	var once sync.Once
+	refuse := func(nc *nats.Conn, err error) { // nats.go reports an attempt in one of two ways
+		if !errors.Is(err, nats.ErrAuthorization) {
+			r.report(c.ID, failed, err)
+			return
+		}
+		once.Do(func() {
+			r.report(c.ID, denied, err)
+			go nc.Close() // waits for the handler
+		})
+	}
 	for {
 		_, err := nats.Connect(c.URL, login, nats.Timeout(10*time.Second), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(),
 			nats.ReconnectBufSize(-1), nats.DontRandomize(),
 			nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { r.report(c.ID, disconnected, err) }),
 			nats.ReconnectHandler(func(*nats.Conn) { r.report(c.ID, reconnected, nil) }),
-			nats.ReconnectErrHandler(func(nc *nats.Conn, err error) {
-				if !errors.Is(err, nats.ErrAuthorization) {
-					r.report(c.ID, failed, err)
-					return
-				}
-				r.report(c.ID, denied, err)
-				go nc.Close() // waits for this handler
-			}))
+			nats.ReconnectErrHandler(refuse),
+			nats.ErrorHandler(func(nc *nats.Conn, _ *nats.Subscription, err error) { refuse(nc, err) }))
 		switch {
 		case err == nil:
 			r.report(c.ID, connected, nil)

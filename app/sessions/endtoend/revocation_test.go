@@ -2,6 +2,7 @@ package endtoend
 
 import (
 	"context"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ type size struct{ projects, users, clientsOfKey, processes int }
 
 // full is 10,000 clients. The race detector costs too much memory for as many.
 func full() size {
-	if raceEnabled {
+	if raceEnabled || os.Getenv("SMALL") != "" {
 		return size{projects: 10, users: 10, clientsOfKey: 2, processes: 2} // 400
 	}
 	return size{projects: 20, users: 50, clientsOfKey: 5, processes: 5}

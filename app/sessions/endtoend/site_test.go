@@ -70,7 +70,7 @@ func startProgram(t *testing.T, log, program string, args ...string) *process {
 	t.Cleanup(func() {
 		p.kill()
 		if text, err := os.ReadFile(log); err == nil && t.Failed() {
-			t.Logf("%s, the end:\n%s", log, text[max(0, len(text)-4000):])
+			t.Logf("%s, the end:\n%s", log, text[max(0, len(text)-1000):])
 		}
 	})
 	return p
@@ -190,6 +190,13 @@ func (s *site) waitReady(t *testing.T) {
 				return false
 			}
 			return response.Body.Close() == nil && response.StatusCode == http.StatusOK
+		})
+	}
+	for i, n := range s.nodes {
+		c := s.client(t, i)
+		callouttest.EventuallyWithin(t, upTimeout, n.dir+" knows the service_admin", func() bool {
+			_, err := c.Profile(t.Context())
+			return err == nil
 		})
 	}
 }
