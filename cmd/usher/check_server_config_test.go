@@ -36,7 +36,7 @@ func TestCheckServerConfig(t *testing.T) {
 			old: "HEALTH {}", replacement: "HEALTH { users: [ { user: backup, password: x } ] }", code: cmdutil.ExitOK, severity: "ok", detail: "asks usher",
 		},
 		"one that is not asked about": {
-			old: "auth_users: [ usher, usher-system ]", replacement: "auth_users: [ usher, usher-system, guest ]",
+			old: "auth_users: [ usher, usher-system, usher-sessions ]", replacement: "auth_users: [ usher, usher-system, usher-sessions, guest ]",
 			code: cmdutil.ExitOK, severity: "warning", detail: "the server accepts 1 user of the file without asking usher: guest in HEALTH (one of auth_users)",
 		},
 		"an account that is not delegated": {
