@@ -197,6 +197,7 @@ func (g *EventGateway) usherConfig() ([]byte, error) {
 		"keyring.dir":            DirKeys,
 		"directory.file":         FileDirectory,
 		"healthcheck.token_file": FileHealthToken,
+		"api.listen":             ListenAPI,
 		"audit.to":               "file",
 		"audit.file":             FileAudit,
 	}
