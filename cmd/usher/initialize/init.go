@@ -32,7 +32,7 @@ func Command() *cli.Command {
 			"      [--cert FILE --key FILE]... [--ca FILE] [--pki FOLDER] [--services WHO]\n" +
 			"      [--internal HOST:PORT] [--gateway HOST:PORT] [--gateway-external HOST:PORT]\n" +
 			"      [--reach HOST:PORT] [--reach-external HOST:PORT] [--external-only]\n" +
-			"      [--bridge [--store HOST:PORT] [--leaf HOST:PORT]] [--http HOST:PORT] [--api HOST:PORT] DIR\n" +
+			"      [--bridge [--store HOST:PORT] [--leaf HOST:PORT]] [--http HOST:PORT]\n      [--api HOST:PORT] DIR\n" +
 			"usher init --moved DIR",
 		Description: "Writes the seeds of issuer and xkey, the service user's password, nats-server.conf,\n" +
 			"usher.yaml and directory.yaml to DIR. Both programs start with them unedited.\n" +
