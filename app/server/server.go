@@ -145,14 +145,15 @@ func (srv *Server) onDirectoryReload(e file.ReloadEvent) {
 		srv.logDirectoryProblems()
 		srv.forgetting.everybody()
 		srv.announce()
+		srv.sessions.everythingChanged()
 	}
 }
 
-// onBucketChange is called after each change that was taken over from the bucket. It is the
-// place to close connections whose grant has changed.
+// onBucketChange is called after each change that was taken over from the bucket.
 func (srv *Server) onBucketChange(c kv.Changed) {
 	srv.directoryReloads.count(true)
 	srv.announce()
+	srv.directoryChanged(&c)
 	srv.forgetChanged(&c)
 	if c.Loaded {
 		srv.logDirectoryProblems()

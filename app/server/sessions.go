@@ -8,8 +8,8 @@ import (
 	"usher/app/sessions"
 	"usher/app/sessions/exchange"
 	"usher/app/sessions/servers"
-	"usher/callout"
 	"usher/callout/session"
+	"usher/directory/snapshot"
 	"usher/internal/fault"
 )
 
@@ -21,6 +21,8 @@ type liveSessions struct {
 	exchange   *exchange.Exchange
 	unsaved    atomic.Bool    // a session has changed since the last time that all were written
 	background sync.WaitGroup // ends with the context of startSessions
+	revoking   revoking
+	changedAt  atomic.Pointer[snapshot.Snapshot] // the bucket after its last change
 }
 
 // prepareSessions makes the parts that need no instance, and connects nothing.
@@ -30,14 +32,19 @@ func (srv *Server) prepareSessions() error {
 	if l.servers, err = srv.prepareServers(); err != nil {
 		return err
 	}
-	l.registry = sessions.New(l.servers.Observer(), sessions.Observer{
+	srv.sessions = l
+	l.revoking = srv.prepareRevocation()
+	observers := []sessions.Observer{l.servers.Observer(), {
 		Added: func(*session.Session) { l.unsaved.Store(true) },
 		Removed: func(s *session.Session, why sessions.Ending) {
 			l.unsaved.Store(true)
 			l.exchange.Removed(s, why)
 		},
-	})
-	srv.sessions = l
+	}}
+	if l.revoking.engine != nil {
+		observers = append(observers, l.revoking.engine.Observer())
+	}
+	l.registry = sessions.New(observers...)
 	return nil
 }
 
@@ -48,12 +55,12 @@ func (srv *Server) startSessions(ctx context.Context) error {
 		return &fault.Error{Kind: fault.Config, Err: err}
 	}
 	context.AfterFunc(ctx, l.servers.Stop)
-	return srv.startExchange(ctx)
+	if err := srv.startExchange(ctx); err != nil {
+		return err
+	}
+	srv.startRevocation(ctx)
+	return nil
 }
-
-// identitiesReloaded is called after identities and profiles have changed: sessions of
-// identities that are not of the directory may have lost something.
-func (*liveSessions) identitiesReloaded(*callout.Ruleset) {}
 
 // Granted implements callout.Sessions.
 func (l *liveSessions) Granted(s *session.Session) {
