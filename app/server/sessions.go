@@ -7,6 +7,7 @@ import (
 
 	"usher/app/sessions"
 	"usher/app/sessions/exchange"
+	"usher/app/sessions/refusals"
 	"usher/app/sessions/servers"
 	"usher/callout/session"
 	"usher/directory/snapshot"
@@ -19,6 +20,7 @@ type liveSessions struct {
 	registry   *sessions.Registry
 	servers    *servers.Servers
 	exchange   *exchange.Exchange
+	refusals   *refusals.Refusals
 	unsaved    atomic.Bool    // a session has changed since the last time that all were written
 	background sync.WaitGroup // ends with the context of startSessions
 	revoking   revoking
@@ -29,7 +31,7 @@ type liveSessions struct {
 func (srv *Server) prepareSessions() error {
 	l := &liveSessions{}
 	var err error
-	if l.servers, err = srv.prepareServers(); err != nil {
+	if l.servers, err = srv.prepareServers(l.refused); err != nil {
 		return err
 	}
 	srv.sessions = l
@@ -39,6 +41,7 @@ func (srv *Server) prepareSessions() error {
 		Removed: func(s *session.Session, why sessions.Ending) {
 			l.unsaved.Store(true)
 			l.exchange.Removed(s, why)
+			l.refusals.Removed(s)
 		},
 	}}
 	if l.revoking.engine != nil {
@@ -66,6 +69,7 @@ func (srv *Server) startSessions(ctx context.Context) error {
 func (l *liveSessions) Granted(s *session.Session) {
 	l.registry.Add(s)
 	l.exchange.Granted(s)
+	l.refusals.Granted(s)
 }
 
 // Find implements callout.Sessions.

@@ -31,10 +31,11 @@ func (srv *Server) prepareExchange() error {
 	if err != nil {
 		return fault.InConfig(err)
 	}
-	l := srv.sessions
+	l, instance := srv.sessions, srv.service.Report().Instance
+	srv.prepareRefusals(instance)
 	l.exchange, err = exchange.New(exchange.Config{
 		URLs: natsconn.URLs(srv.cfg), Options: opts, Account: assembly.ServerAccount(srv.cfg, srv.Parts.Keyring.Keyring()),
-		Registry: l.registry, Instance: srv.service.Report().Instance, Now: srv.Parts.Now, Log: srv.log,
+		Registry: l.registry, Instance: instance, Now: srv.Parts.Now, Log: srv.log,
 	})
 	if err != nil {
 		return err
@@ -87,6 +88,9 @@ func (srv *Server) startExchange(ctx context.Context) error {
 	l := srv.sessions
 	srv.announce()
 	if err := l.exchange.Start(); err != nil {
+		return err
+	}
+	if err := l.startRefusals(ctx); err != nil {
 		return err
 	}
 	l.background.Go(func() {

@@ -43,6 +43,7 @@ func (srv *Server) registerState() {
 	metrics.RegisterState(srv.registry, srv.bridge.states()...)
 	metrics.RegisterState(srv.registry, srv.exchangeStates()...)
 	metrics.RegisterState(srv.registry, srv.sessions.serverStates()...)
+	metrics.RegisterState(srv.registry, srv.sessions.refusalStates()...)
 	metrics.RegisterState(srv.registry, srv.sessions.revocationStates()...)
 	metrics.RegisterState(srv.registry,
 		metrics.State{
