@@ -30,7 +30,7 @@ func TestCheckServerConfig(t *testing.T) {
 		severity         finding.Severity
 		detail           string
 	}{
-		"as usher init makes it": {code: cmdutil.ExitOK, severity: "ok", detail: "asks usher about every client except usher, usher-system"},
+		"as usher init makes it": {code: cmdutil.ExitOK, severity: "ok", detail: "asks usher about every client except usher, usher-system, usher-sessions"},
 		"no auth_callout":        {old: "auth_callout {", replacement: "auth_callout_was {", code: cmdutil.ExitConfig, severity: "error", detail: "unknown field"},
 		"a user of auth_users": {
 			old: "HEALTH {}", replacement: "HEALTH { users: [ { user: backup, password: x } ] }", code: cmdutil.ExitOK, severity: "ok", detail: "asks usher",
