@@ -42,7 +42,8 @@ type Config struct {
 	Metrics *metrics.Metrics
 	Tracer  *tracing.Tracer // makes spans of requests that have ended; nil: none
 
-	Sessions Sessions // is told of granted connections; nil: nobody is
+	Sessions Sessions // the registry of granted connections; nil: none
+	Limits   Limits   // of connections; nil: none
 	Now      func() time.Time
 	Random   io.Reader     // for nonces
 	NewID    func() string // returns a request id, which is unique and not secret

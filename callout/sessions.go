@@ -1,10 +1,13 @@
 package callout
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
 	"usher/callout/session"
+	"usher/identity"
+	"usher/permissions"
 )
 
 // Sessions is the registry of live sessions. It is told of the connections that are granted.
@@ -17,12 +20,50 @@ type Sessions interface {
 	Find(id session.ID) (*session.Session, bool)
 }
 
-// reportGranted tells the registry of sessions about a granted request.
-func (s *Service) reportGranted(x *exchange) {
-	if s.cfg.Sessions == nil || x.decision.Outcome != Granted {
-		return
+// ErrCountUncertain: there may be a place, because connections may have ended of which the
+// registry has not heard.
+var ErrCountUncertain = errors.New("the number of connections is not certain")
+
+// Limits bounds the connections of a user, a key or a project. Its methods return at once.
+type Limits interface {
+	// Reserve reserves a place for a connection that is about to be granted. An error is the
+	// reason why there is none, and ErrCountUncertain if that is not certain. A connection that has a place gets no second one.
+	Reserve(id session.ID, who *identity.Identity, g *permissions.Grant) error
+	// Release ends a reservation: the connection is in the registry, or was not granted.
+	Release(id session.ID)
+}
+
+// reserve reserves a place for a connection that may be granted. It reports whether there
+// is one.
+func (s *Service) reserve(x *exchange) bool {
+	if s.cfg.Limits == nil {
+		return true
 	}
-	s.cfg.Sessions.Granted(x.session(s.instance))
+	switch err := s.cfg.Limits.Reserve(x.connection(), &x.decision.Identity, &x.decision.Grant); {
+	case errors.Is(err, ErrCountUncertain):
+		return x.end(Unavailable, CodeCountUncertain, err.Error())
+	case err != nil:
+		return x.end(Denied, CodeTooManyConnections, err.Error())
+	}
+	x.reserved = true
+	return true
+}
+
+// connection returns the id of the connection that a request is about. It shares memory
+// with the text of the request.
+func (x *exchange) connection() session.ID {
+	return session.ID{Server: x.request.claims.Server.ID, Client: x.request.claims.ClientInformation.ID}
+}
+
+// reportGranted tells the registry of sessions about a granted request, and ends its
+// reservation.
+func (s *Service) reportGranted(x *exchange) {
+	if s.cfg.Sessions != nil && x.decision.Outcome == Granted {
+		s.cfg.Sessions.Granted(x.session(s.instance))
+	}
+	if x.reserved {
+		s.cfg.Limits.Release(x.connection())
+	}
 }
 
 // session returns what is known about a granted connection. It shares no memory with the

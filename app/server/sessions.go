@@ -7,6 +7,7 @@ import (
 
 	"usher/app/sessions"
 	"usher/app/sessions/exchange"
+	"usher/app/sessions/limits"
 	"usher/app/sessions/servers"
 	"usher/callout"
 	"usher/callout/session"
@@ -17,6 +18,7 @@ import (
 // that have lost something.
 type liveSessions struct {
 	registry   *sessions.Registry
+	limits     *limits.Limits // nil: none
 	servers    *servers.Servers
 	exchange   *exchange.Exchange
 	unsaved    atomic.Bool    // a session has changed since the last time that all were written
@@ -30,13 +32,15 @@ func (srv *Server) prepareSessions() error {
 	if l.servers, err = srv.prepareServers(); err != nil {
 		return err
 	}
-	l.registry = sessions.New(l.servers.Observer(), sessions.Observer{
+	limits, counts := srv.prepareLimits(l)
+	l.registry = sessions.New(l.servers.Observer(), counts, sessions.Observer{
 		Added: func(*session.Session) { l.unsaved.Store(true) },
 		Removed: func(s *session.Session, why sessions.Ending) {
 			l.unsaved.Store(true)
 			l.exchange.Removed(s, why)
 		},
 	})
+	l.limits = limits
 	srv.sessions = l
 	return nil
 }
