@@ -19,7 +19,7 @@ import (
 type Decider struct {
 	Chain    tokens.Chain
 	Snapshot func() *snapshot.Snapshot // returns nil if no directory is loaded
-	Now      func() time.Time          // for Reconsider
+	Now      func() time.Time          // for bans, and for Reconsider
 	Ruleset  func() *Ruleset
 }
 
@@ -78,6 +78,9 @@ func (d *Decider) DecideIdentity(s *snapshot.Snapshot, id identity.Identity, lim
 // verify returns a decision with the identity of c, and without an outcome unless the
 // credential was not verified.
 func (d *Decider) verify(ctx context.Context, c *tokens.Credential, g tokens.Gate) (out Decision) {
+	if !d.checkPresented(&out, c) {
+		return out
+	}
 	c.Bind(d.Snapshot)
 	var err error
 	out.Identity, out.Verifier, err = d.Chain.Verify(ctx, c, g)
@@ -98,7 +101,7 @@ func (d *Decider) derive(out *Decision, c *tokens.Credential, limit int) bool {
 		return false
 	}
 	out.Ruleset = d.Ruleset()
-	if !out.findFacts(c) {
+	if !out.findFacts(c) || !d.checkBans(out, c) {
 		return false
 	}
 	var err error
@@ -108,6 +111,9 @@ func (d *Decider) derive(out *Decision, c *tokens.Credential, limit int) bool {
 	}
 	if err != nil {
 		out.deriveFailed(err)
+		return false
+	}
+	if !d.checkBanInAccount(out, c) {
 		return false
 	}
 	out.set(Granted, CodeGranted, "")

@@ -31,6 +31,7 @@ func (d *Decider) reconsider(s *session.Session, c *tokens.Credential, snap *sna
 		out.set(Unavailable, CodeAdopted, "no usher knows why this connection was granted")
 		return out
 	}
+	c.SetDigest(s.Digest)
 	c.Bind(func() *snapshot.Snapshot { return snap })
 	id, err := d.Chain.Recheck(c, s.Verifier, s.Identity, d.Now())
 	if err != nil {

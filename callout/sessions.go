@@ -73,7 +73,7 @@ func (x *exchange) session(instance string) *session.Session {
 	out := &session.Session{
 		ID:         session.ID{Server: strings.Clone(c.Server.ID), Client: c.ClientInformation.ID},
 		ServerName: strings.Clone(c.Server.Name), RequestID: x.id,
-		Identity: d.Identity, Verifier: d.Verifier, Rules: slices.Clone(d.Rules), Profile: d.Facts.Profile,
+		Digest: x.credential.DigestToKeep(&d.Identity), Identity: d.Identity, Verifier: d.Verifier, Rules: slices.Clone(d.Rules), Profile: d.Facts.Profile,
 		Grant: d.Grant, UserNKey: strings.Clone(c.UserNkey), Started: x.arrival, Expires: x.expires,
 		Addr: x.credential.Addr(), Client: x.credential.Client, Instance: instance,
 	}

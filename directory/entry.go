@@ -25,6 +25,7 @@ const (
 	KindSubscription    Kind = "subscription"
 	KindTopicACL        Kind = "topic_acl"
 	KindSubscriptionACL Kind = "subscription_acl"
+	KindBan             Kind = "ban"
 )
 
 // HasName reports whether the keys of such entries contain a name.
@@ -51,9 +52,9 @@ func (k Kind) ResourceKind() Kind {
 // a single entry.
 type EntryKey struct {
 	Kind    Kind
-	Project uuid.UUID // set for all kinds except user and key
+	Project uuid.UUID // set for all kinds except user, key and ban
 	User    uuid.UUID // set for user, key and member
-	Name    string    // id of a key; name of a topic or subscription
+	Name    string    // id of a key or a ban; name of a topic or subscription
 }
 
 // UserKey returns the key of a user's entry.
@@ -76,6 +77,9 @@ func ResourceKey(kind Kind, project uuid.UUID, name string) EntryKey {
 	return EntryKey{Kind: kind, Project: project, Name: name}
 }
 
+// BanKey returns the key of the entry of a ban.
+func BanKey(id string) EntryKey { return EntryKey{Kind: KindBan, Name: id} }
+
 // String returns the key as stores write it: the kind, the ids and the name,
 // separated by dots: "member.<project id>.<user id>".
 func (k EntryKey) String() string {
@@ -88,6 +92,8 @@ func (k EntryKey) String() string {
 		return string(k.Kind) + "." + k.Project.String()
 	case KindMember:
 		return string(k.Kind) + "." + k.Project.String() + "." + k.User.String()
+	case KindBan:
+		return string(k.Kind) + "." + k.Name
 	case KindTopic, KindSubscription, KindTopicACL, KindSubscriptionACL:
 	}
 	return string(k.Kind) + "." + k.Project.String() + "." + k.Name
@@ -95,6 +101,9 @@ func (k EntryKey) String() string {
 
 // OfUser reports whether the entry belongs to a user and to no project.
 func (k EntryKey) OfUser() bool { return k.Kind == KindUser || k.Kind == KindKey }
+
+// OfProject reports whether the entry belongs to a project.
+func (k EntryKey) OfProject() bool { return !k.OfUser() && k.Kind != KindBan }
 
 // Path returns the key for messages. It is String with a name that is not valid
 // hidden: that may be a secret.
@@ -111,6 +120,12 @@ var ErrEntryKey = errors.New("not the key of an entry")
 // ParseEntryKey parses a key in the form of String.
 func ParseEntryKey(text string) (EntryKey, error) {
 	kind, rest, _ := strings.Cut(text, ".")
+	if Kind(kind) == KindBan {
+		if CheckName(rest) != nil {
+			return EntryKey{}, ErrEntryKey
+		}
+		return BanKey(rest), nil
+	}
 	first, second, hasSecond := strings.Cut(rest, ".")
 	k := EntryKey{Kind: Kind(kind)}
 	id, err := uuid.Parse(first)
@@ -136,6 +151,7 @@ func ParseEntryKey(text string) (EntryKey, error) {
 			return EntryKey{}, ErrEntryKey
 		}
 		k.Name = second
+	case KindBan: // parsed above
 	default:
 		return EntryKey{}, ErrEntryKey
 	}
@@ -143,7 +159,7 @@ func ParseEntryKey(text string) (EntryKey, error) {
 }
 
 // Value is the content of an entry: a *User, *Key, *Project, *Member, *Topic,
-// *Subscription or *ACL; or *Unreadable. Fields that the entry's key or other entries
+// *Subscription, *ACL or *Ban; or *Unreadable. Fields that the entry's key or other entries
 // hold are ignored in it.
 type Value interface{ isValue() }
 
@@ -154,6 +170,7 @@ func (*Member) isValue()       {}
 func (*Topic) isValue()        {}
 func (*Subscription) isValue() {}
 func (*ACL) isValue()          {}
+func (*Ban) isValue()          {}
 func (*Unreadable) isValue()   {}
 
 // ACL lists the users who may use a topic or a subscription.
@@ -183,6 +200,8 @@ func NewValue(k Kind) Value {
 		return &Subscription{}
 	case KindTopicACL, KindSubscriptionACL:
 		return &ACL{}
+	case KindBan:
+		return &Ban{}
 	default:
 		return nil
 	}

@@ -43,6 +43,11 @@ func (e *Entry) Check() error {
 		return prefixed("subject", CheckSubject(v.Subject))
 	case *Subscription:
 		return prefixed("topic name", CheckName(v.Topic))
+	case *Ban:
+		if problems := v.Check(); len(problems) > 0 {
+			return problems[0]
+		}
+		return nil
 	default:
 		return nil
 	}
@@ -65,6 +70,8 @@ func (k Kind) accepts(v Value) (ok bool) {
 		_, ok = v.(*Subscription)
 	case KindTopicACL, KindSubscriptionACL:
 		_, ok = v.(*ACL)
+	case KindBan:
+		_, ok = v.(*Ban)
 	}
 	return ok
 }

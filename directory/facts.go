@@ -57,15 +57,20 @@ func (f *Facts) HasServiceRole(r ServiceRole) bool {
 }
 
 // Size counts the contents of a snapshot.
-type Size struct{ Users, Keys, Projects, Topics, Subscriptions int }
+type Size struct{ Users, Keys, Projects, Topics, Subscriptions, Bans int }
 
 // Administers reports whether a user is a service_admin who can connect at now with
 // one of its keys. A key that expires later does not count. If anywhere is true, only
 // keys count that every network may use: the caller cannot know whether the user is in one
-// of the networks of a restricted key.
+// of the networks of a restricted key. Bans are not considered.
 func (u *User) Administers(now time.Time, anywhere bool) bool {
+	return u.AdministersWith(now, anywhere, func(*Key) bool { return true })
+}
+
+// AdministersWith is Administers if only those keys count for which usable returns true.
+func (u *User) AdministersWith(now time.Time, anywhere bool, usable func(*Key) bool) bool {
 	return !u.Disabled && slices.Contains(u.ServiceRoles, ServiceRoleAdmin) && slices.ContainsFunc(u.Keys, func(k Key) bool {
-		return k.Other == nil && !k.Disabled && !k.NotBefore.After(now) && k.Expires.IsZero() && (!anywhere || len(k.Networks) == 0)
+		return k.Other == nil && !k.Disabled && !k.NotBefore.After(now) && k.Expires.IsZero() && (!anywhere || len(k.Networks) == 0) && usable(&k)
 	})
 }
 

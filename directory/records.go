@@ -10,6 +10,7 @@ import (
 type Records struct {
 	Users    []User
 	Projects []Project
+	Bans     []Ban
 
 	statesIDs bool // at least one record states its id
 }
@@ -30,7 +31,7 @@ func IDOf(kind Kind, name string) uuid.UUID {
 	return id
 }
 
-// AssignIDs gives an id to every user, key and project that states none, and a digest to
+// AssignIDs gives an id to every user, key, project and ban that states none, and a digest to
 // every key that can be derived from its content.
 func (r *Records) AssignIDs() {
 	for i := range r.Users {
@@ -50,6 +51,28 @@ func (r *Records) AssignIDs() {
 			r.statesIDs = true
 		}
 	}
+	r.assignBans()
+}
+
+// assignBans gives an id to every ban that states none, and the id of its user to every ban
+// that names it.
+func (r *Records) assignBans() {
+	var ids map[string]uuid.UUID
+	for i := range r.Bans {
+		b := &r.Bans[i]
+		if b.User != "" && b.Target.User == uuid.Nil {
+			if ids == nil {
+				ids = make(map[string]uuid.UUID, len(r.Users))
+				for j := range r.Users {
+					ids[r.Users[j].Name] = r.Users[j].ID
+				}
+			}
+			b.Target.User = ids[b.User]
+		}
+		if b.ID == "" {
+			b.ID = b.Target.DefaultID()
+		}
+	}
 }
 
 // StateIDs reports whether AssignIDs has found a user or project that states its
@@ -57,7 +80,7 @@ func (r *Records) AssignIDs() {
 func (r *Records) StateIDs() bool { return r.statesIDs }
 
 // Entries yields the records as entries: users with their keys, then projects, each
-// with what belongs to it. It skips members and ACL names that no user has.
+// with what belongs to it, then bans. It skips members and ACL names that no user has.
 func (r *Records) Entries(yield func(Entry) bool) {
 	ids := make(map[string]uuid.UUID, len(r.Users))
 	put := func(k EntryKey, v Value) bool { return yield(Entry{Key: k, Value: v}) }
@@ -73,6 +96,11 @@ func (r *Records) Entries(yield func(Entry) bool) {
 	}
 	for i := range r.Projects {
 		if !r.Projects[i].Entries(idOf, put) {
+			return
+		}
+	}
+	for i := range r.Bans {
+		if !put(BanKey(r.Bans[i].ID), &r.Bans[i]) {
 			return
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"usher/directory"
 	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/internal/secret"
@@ -41,6 +42,8 @@ type Credential struct {
 	current  func() *snapshot.Snapshot // set by Bind
 	pinned   *snapshot.Snapshot        // the directory of this decision, if isPinned
 	isPinned bool
+
+	known directory.Digest // set by SetDigest
 }
 
 // Client is what an authorization request says about the client besides its credential.

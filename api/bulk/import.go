@@ -102,6 +102,6 @@ func countsOf(c transfer.Counts) wire.ImportCounts {
 	count := func(n transfer.Count) wire.ImportCount { return wire.ImportCount(n) }
 	return wire.ImportCounts{
 		Users: count(c.Users), Keys: count(c.Keys), Projects: count(c.Projects), Members: count(c.Members),
-		Topics: count(c.Topics), Subscriptions: count(c.Subscriptions), ACLs: count(c.ACLs),
+		Topics: count(c.Topics), Subscriptions: count(c.Subscriptions), ACLs: count(c.ACLs), Bans: count(c.Bans),
 	}
 }

@@ -75,8 +75,11 @@ func (r *Request) find(s *snapshot.Snapshot) error {
 	if err != nil {
 		return err
 	}
-	r.Identity, r.Snapshot = id, s
-	r.Caller, _ = s.User(id.Name)
+	caller, _ := s.User(id.Name)
+	if err := tokens.CheckIdentity(s.Bans(), &tokens.Credential{}, id, caller, r.router.cfg.Now()); err != nil {
+		return err
+	}
+	r.Identity, r.Snapshot, r.Caller = id, s, caller
 	return nil
 }
 

@@ -3,13 +3,14 @@ package rest
 import (
 	"usher/api/apierror"
 	"usher/directory"
+	"usher/directory/lockout"
 	"usher/directory/snapshot"
 )
 
 // keepsServiceAdmin refuses a change after which no service_admin could authenticate:
 // nobody could undo it over this API.
 func (r *Request) keepsServiceAdmin(s *snapshot.Snapshot, entries []directory.Entry) error {
-	if !s.LocksOut(entries, r.arrived) {
+	if !lockout.By(s, entries, r.arrived) {
 		return nil
 	}
 	return apierror.Conflict("No other service_admin has a key that does not expire").

@@ -28,6 +28,7 @@ type ImportCounts struct {
 	Topics        ImportCount `json:"topics"`
 	Subscriptions ImportCount `json:"subscriptions"`
 	ACLs          ImportCount `json:"acls"`
+	Bans          ImportCount `json:"bans"`
 }
 
 // ImportCount counts the changes of one kind of resource.

@@ -39,7 +39,7 @@ func (l *liveSessions) connectionLimits() callout.Limits {
 func (srv *Server) closeOldest(l *liveSessions, s *session.Session, cause string) {
 	if err := l.servers.Kick(context.Background(), s.ID); err != nil { // ends by itself
 		srv.log.LogAttrs(context.Background(), slog.LevelWarn, "cannot close the oldest connection",
-			slog.Any("session", s.ID), slog.String("user", s.Identity.Name), slog.String("cause", cause), slog.String("error", err.Error()))
+			slog.String("session", s.String()), slog.String("user", s.Identity.Name), slog.String("cause", cause), slog.String("error", err.Error()))
 		return
 	}
 	event := s.Closed(srv.Parts.Now(), audit.ClosedOverLimit)

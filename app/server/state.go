@@ -219,5 +219,6 @@ func (srv *Server) directorySize() []metrics.Sample {
 		{Labels: []string{"projects"}, Value: float64(size.Projects)},
 		{Labels: []string{"topics"}, Value: float64(size.Topics)},
 		{Labels: []string{"subscriptions"}, Value: float64(size.Subscriptions)},
+		{Labels: []string{"bans"}, Value: float64(size.Bans)},
 	}
 }

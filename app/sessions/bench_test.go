@@ -32,6 +32,7 @@ func BenchmarkMillion(b *testing.B) {
 }
 
 func replicas(b *testing.B) {
+	b.Helper()
 	c := crowds(million)["four-each"]
 	before := bytes()
 	all := [3]*sessions.Registry{sessions.New(), sessions.New(), sessions.New()}

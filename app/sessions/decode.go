@@ -140,7 +140,7 @@ func (w *wireSession) session(peer *wirePeer, p *wirePrincipal, g *permissions.G
 			NotAfter: p.NotAfter.time(), Networks: p.Networks,
 			Selection: identity.Selection{Project: p.Project, Account: p.Account, OwnName: p.OwnName},
 		},
-		Verifier: p.Verifier, Rules: p.Rules, Profile: p.Profile, Revision: w.Revision,
+		Verifier: p.Verifier, Rules: p.Rules, Profile: p.Profile, Ruleset: p.Ruleset, Revision: w.Revision,
 		Grant: *g, UserNKey: unpackNKey(w.UserNKey), Started: w.Started.time(), Expires: w.Expires.time(),
 		Client:   tokens.Client{Name: peer.Name, Lang: peer.Lang, Version: peer.Version, Kind: peer.Kind, Type: peer.Type},
 		Instance: peer.Instance, Adopted: p.Adopted,

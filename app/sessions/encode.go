@@ -134,7 +134,7 @@ func toWirePrincipal(s *session.Session) *wirePrincipal {
 		Name: id.Name, ID: id.ID, Attributes: id.Attributes, Authority: id.Authority, Method: id.Method, KeyID: id.KeyID, KeyPrint: id.KeyPrint,
 		NotAfter: toWireTime(id.NotAfter), Networks: id.Networks,
 		Project: id.Selection.Project, Account: id.Selection.Account, OwnName: id.Selection.OwnName,
-		Verifier: s.Verifier, Rules: s.Rules, Profile: s.Profile, Adopted: s.Adopted,
+		Verifier: s.Verifier, Rules: s.Rules, Profile: s.Profile, Adopted: s.Adopted, Ruleset: s.Ruleset,
 	}
 	if s.Digest != [32]byte{} {
 		p.Digest = s.Digest[:]

@@ -1,10 +1,11 @@
 package sessions_test
 
 import (
-	"encoding/binary"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nkeys"
@@ -28,8 +29,7 @@ func connection(n int) *session.Session {
 // of is the n-th session, of a user.
 func of(user string, n int) *session.Session {
 	project := []string{"shop", "lab"}[n/4%2]
-	var raw [32]byte
-	binary.BigEndian.PutUint64(raw[:], uint64(n)+1)
+	raw := sha256.Sum256([]byte(strconv.Itoa(n)))
 	nkey, err := nkeys.Encode(nkeys.PrefixByteUser, raw[:])
 	if err != nil {
 		panic(err)
@@ -44,7 +44,7 @@ func of(user string, n int) *session.Session {
 		Client: tokens.Client{Name: "worker", Lang: "go", Version: "1.49.0", Kind: "Client", Type: "nats"},
 		Grant:  grant(user, project),
 	}
-	copy(s.Digest[:], user)
+	s.Digest = sha256.Sum256([]byte(user))
 	return s
 }
 
@@ -76,7 +76,7 @@ func grant(user, project string) permissions.Grant {
 func everything() *session.Session {
 	s := of("ada", 1)
 	s.Identity = identity.Identity{
-		Name: "ada", ID: "248289761001", Authority: "https://login.example.com", Method: identity.MethodOIDC, KeyID: "2026-1", KeyPrint: 1,
+		Name: "ada", ID: "248289761001", Authority: "https://login.example.com", Method: identity.MethodOIDC, KeyID: "2026-1", KeyPrint: 1 << 63,
 		NotAfter: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")},
 		Selection: identity.Selection{Project: "shop", OwnName: true},
 		Attributes: identity.Attributes{"claims": map[string]any{
@@ -84,6 +84,7 @@ func everything() *session.Session {
 		}},
 	}
 	s.Verifier, s.Rules, s.Profile = "oidc", []string{"staff", "ops"}, "ingest"
+	s.Ruleset = 1<<64 - 1
 	s.Grant.Scope, s.Grant.WholeAccount = "scoped", true
 	s.Grant.Connection = identity.Connection{Types: []string{"MQTT", "MQTT_WS"}, MQTTClientID: "ada:1"}
 	s.Grant.Networks, s.Grant.NotAfter = s.Identity.Networks, s.Identity.NotAfter

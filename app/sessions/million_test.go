@@ -24,10 +24,9 @@ type crowd struct {
 func (c crowd) session(n int) *session.Session {
 	user := n % (c.sessions / c.perUser)
 	s := of(fmt.Sprintf("svc-%08d", user), n)
-	s.RequestID = fmt.Sprintf("%016x%08x", uint64(n)*0x9e3779b97f4a7c15, n) //nolint:gosec // not negative
+	s.RequestID = fmt.Sprintf("%016x%08x", uint64(n)*0x9e3779b97f4a7c15, uint32(n)*0x9e3779b9)
 	s.Instance = fmt.Sprintf("usher-%d", n%3)
-	s.Identity.KeyID = fmt.Sprintf("%016x", uint64(user)*0x9e3779b97f4a7c15) //nolint:gosec // not negative
-	s.Digest[31] = byte(user)
+	s.Identity.KeyID = fmt.Sprintf("%016x", uint64(user)*0x9e3779b97f4a7c15)
 	s.Client.Name, s.Client.Version = fmt.Sprintf("service-%d", user%50), fmt.Sprintf("1.4%d.0", user%10)
 	projects := c.sessions / 2000
 	project, member := fmt.Sprintf("project%d", user%projects), user/projects

@@ -23,6 +23,7 @@ type principal struct {
 	detail     *detail // nil: none
 	next       *principal
 	hash       uint64
+	keyPrint   uint64
 }
 
 func (p *principal) name() string  { return p.text[:p.nameLength] }
@@ -35,10 +36,11 @@ type kind struct {
 	verifier, profile string
 	rules             string // names, joined
 	adopted           bool
+	ruleset           uint64
 }
 
 func kindOf(s *session.Session) unique.Handle[kind] {
-	return unique.Make(kind{s.Identity.Authority, s.Identity.Method, s.Verifier, s.Profile, joined(s.Rules), s.Adopted})
+	return unique.Make(kind{s.Identity.Authority, s.Identity.Method, s.Verifier, s.Profile, joined(s.Rules), s.Adopted, s.Ruleset})
 }
 
 // detail is what a principal with an API key without an end does not have.
@@ -87,7 +89,7 @@ func newPrincipal(in *incoming, g *grant) *principal {
 	p := &principal{
 		text: join(s.Identity.Name, s.Identity.KeyID), nameLength: uint32(len(s.Identity.Name)), //nolint:gosec // short
 		digest: s.Digest,
-		kind:   in.kind, grant: g, hash: in.hash,
+		kind:   in.kind, grant: g, hash: in.hash, keyPrint: s.Identity.KeyPrint,
 	}
 	if in.detail != nil {
 		d := *in.detail
@@ -105,14 +107,14 @@ func join(a, b string) string { return string(append([]byte(a), b...)) }
 func (p *principal) is(in *incoming) bool {
 	s := in.s
 	return p.name() == s.Identity.Name && p.keyID() == s.Identity.KeyID && p.digest == s.Digest &&
-		p.kind == in.kind && p.detail.equals(in.detail) && p.grant.is(in)
+		p.kind == in.kind && p.keyPrint == s.Identity.KeyPrint && p.detail.equals(in.detail) && p.grant.is(in)
 }
 
 // show sets what filters look at, but for rules, subjects and projects, without allocating.
 func (p *principal) show(s *session.Session) {
 	k := p.kind.Value()
-	s.Identity = identity.Identity{Name: p.name(), KeyID: p.keyID(), Authority: k.authority, Method: k.method}
-	s.Verifier, s.Profile, s.Adopted, s.Digest = k.verifier, k.profile, k.adopted, p.digest
+	s.Identity = identity.Identity{Name: p.name(), KeyID: p.keyID(), Authority: k.authority, Method: k.method, KeyPrint: p.keyPrint}
+	s.Verifier, s.Profile, s.Adopted, s.Ruleset, s.Digest = k.verifier, k.profile, k.adopted, k.ruleset, p.digest
 	if d := p.detail; d != nil {
 		s.Identity.ID, s.Identity.Selection, s.Identity.NotAfter, s.Identity.Networks = d.id, d.selection, d.notAfter, d.networks
 		s.Grant.NotAfter, s.Grant.Networks = d.grantNotAfter, d.grantNetworks

@@ -37,6 +37,7 @@ func TestRegistryTellsAlikeSessionsApart(t *testing.T) {
 	all[8].Grant.Connection.Types = []string{"MQTT"}
 	all[9].Grant.WholeAccount = true
 	all[10].Identity.NotAfter = start()
+	all[0].Ruleset, all[10].Identity.KeyPrint = 1, 2
 	all[11].Identity.Attributes = everything().Identity.Attributes
 	r := sessions.New()
 	for _, s := range all {
@@ -107,7 +108,7 @@ func TestChurn(t *testing.T) {
 	r := sessions.New(m.observer())
 	var wg sync.WaitGroup
 	for w := range workers {
-		random := rand.New(rand.NewPCG(15, uint64(w))) //nolint:gosec // the same in each run
+		random := rand.New(rand.NewPCG(15, uint64(w)))
 		wg.Go(func() {
 			for range changes / workers {
 				s := connection(random.IntN(ids))
@@ -115,7 +116,7 @@ func TestChurn(t *testing.T) {
 				case 0, 1, 2:
 					r.Remove(s.ID, sessions.Disconnected)
 				case 3: // of another user, as if the client had connected again
-					other := of("other", int(s.ID.Client)-5) //nolint:gosec // below ids
+					other := of("other", int(s.ID.Client)-5)
 					r.Add(other)
 				case 4:
 					if found, ok := r.Find(s.ID); ok && found.ID != s.ID {

@@ -32,7 +32,7 @@ func TestFilters(t *testing.T) {
 		"user":            {sessions.Filter{User: "u000001"}, 4},
 		"key":             {sessions.Filter{Key: "ku000001"}, 4},
 		"other key":       {sessions.Filter{User: "u000002", Key: "ku000001"}, 0},
-		"digest":          {sessions.Filter{Digest: [32]byte([]byte("u000001\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"))}, 4},
+		"digest":          {sessions.Filter{Digest: connection(4).Digest}, 4},
 		"authority":       {sessions.Filter{Authority: "https://login.example.com"}, 1},
 		"method":          {sessions.Filter{Method: identity.MethodAPIKey}, 39},
 		"identity":        {sessions.Filter{IdentityID: "248289761001"}, 1},

@@ -63,7 +63,7 @@ func (r *Registry) prepare(s *session.Session) *incoming {
 // userShard returns the shard of a user, and a tag that few other users of the shard have.
 func (r *Registry) userShard(name string) (n uint8, tag uint32) {
 	hash := r.userHash(name)
-	return uint8(hash % shardCount), uint32(hash >> 32) //nolint:gosec // the high half
+	return uint8(hash % shardCount), uint32(hash >> 32)
 }
 
 func (sh *shard) record(slot uint32) *record { return &sh.pages[slot/pageSize].records[slot%pageSize] }

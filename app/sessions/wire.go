@@ -83,6 +83,7 @@ type wirePrincipal struct {
 	Digest     []byte              `cbor:"15,keyasint,omitempty"`
 	Grant      int                 `cbor:"16,keyasint,omitempty"`
 	Adopted    bool                `cbor:"17,keyasint,omitempty"`
+	Ruleset    uint64              `cbor:"19,keyasint,omitempty"`
 	KeyPrint   uint64              `cbor:"18,keyasint,omitempty"`
 }
 

@@ -41,6 +41,7 @@ func All() []Code {
 		{tokens.CodeKeyExpired, callout.Denied, "The key's `expires` has passed.", "Create a new key: usher apikey new."},
 		{tokens.CodeKeyNetwork, callout.Denied, "The client's address is in none of the key's `networks`.", "Behind a proxy or NAT, nats-server sees the address of the proxy."},
 		{tokens.CodeUserDisabled, callout.Denied, "The user has `enabled: false`.", ""},
+		{tokens.CodeBanned, callout.Denied, "A ban holds for the client's network, credential, MQTT client id, key, user or identity. The cause names it.", "usher ban list shows the bans, usher ban lift ends one."},
 		{nkey.CodeUnknown, callout.Denied, "No user in the directory has this nkey.", "Check that the directory contains the public key (U…), and that it was reloaded."},
 		{nkey.CodeUnsigned, callout.Denied, "The client sent an nkey of the directory, and no signature of a nonce.", "In config mode, nats-server sends a nonce only if its own configuration has a user with an nkey."},
 		{nkey.CodeSignature, callout.Denied, "The signature beside the nkey is not one of the server's nonce.", "The client signs with the seed of another nkey, or a signature was replayed."},

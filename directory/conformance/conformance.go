@@ -34,6 +34,7 @@ func sorted(r directory.Records) directory.Records {
 		slices.SortFunc(p.Topics, func(x, y directory.Topic) int { return strings.Compare(x.Name, y.Name) })
 		slices.SortFunc(p.Subscriptions, func(x, y directory.Subscription) int { return strings.Compare(x.Name, y.Name) })
 	}
+	slices.SortFunc(r.Bans, func(x, y directory.Ban) int { return strings.Compare(x.ID, y.ID) })
 	return r
 }
 
@@ -58,6 +59,9 @@ func withoutRevisions(r directory.Records) directory.Records {
 		for j := range p.Subscriptions {
 			p.Subscriptions[j].Revision, p.Subscriptions[j].ACLRevision = 0, 0
 		}
+	}
+	for i := range r.Bans {
+		r.Bans[i].Revision = 0
 	}
 	return r
 }

@@ -81,6 +81,7 @@ func Records() directory.Records {
 			},
 			{Name: "moon", Account: "OTHER"},
 		},
+		Bans: bans(),
 	}
 }
 
@@ -89,7 +90,7 @@ func Reads(t *testing.T, load func(t *testing.T, r directory.Records) *snapshot.
 	t.Helper()
 	s := load(t, Records())
 	t.Run("Size", func(t *testing.T) {
-		if got, want := s.Size(), (directory.Size{Users: 4, Keys: 9, Projects: 3, Topics: 4, Subscriptions: 2}); got != want {
+		if got, want := s.Size(), (directory.Size{Users: 4, Keys: 9, Projects: 3, Topics: 4, Subscriptions: 2, Bans: len(bans())}); got != want {
 			t.Errorf("%+v, want %+v", got, want)
 		}
 	})
@@ -108,6 +109,7 @@ func Reads(t *testing.T, load func(t *testing.T, r directory.Records) *snapshot.
 	t.Run("OtherKeys", func(t *testing.T) { readOtherKeys(t, s) })
 	t.Run("Facts", func(t *testing.T) { readFacts(t, s) })
 	t.Run("ACLs", func(t *testing.T) { readACLs(t, s) })
+	t.Run("Bans", func(t *testing.T) { readBans(t, s) })
 	t.Run("Views", func(t *testing.T) { readViews(t, s) })
 	t.Run("Empty", func(t *testing.T) {
 		if got := load(t, directory.Records{}).Size(); got != (directory.Size{}) {

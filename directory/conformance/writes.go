@@ -39,7 +39,7 @@ func resource(kind directory.Kind, name string) directory.EntryKey {
 // Writes tests changes of a store. open returns an empty store.
 func Writes(t *testing.T, open func(t *testing.T) Store) {
 	t.Helper()
-	for _, tt := range changes() {
+	for _, tt := range slices.Concat(changes(), banChanges()) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := open(t)
 			before := Fill(t, s, Records())

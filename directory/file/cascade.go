@@ -38,6 +38,17 @@ func (p faultyPaths) covers(path string) bool {
 	return p.faults[""]
 }
 
+// within reports whether a part of the record at path could not be decoded. What is missing in
+// the record may be that part.
+func (p faultyPaths) within(path string) bool {
+	for fault := range p.faults {
+		if strings.HasPrefix(fault, path+".") {
+			return true
+		}
+	}
+	return false
+}
+
 // complete reports whether all names could be decoded to which other records refer. If
 // not, correct references would be reported as faults.
 func complete(r directory.Records, faulty faultyPaths) bool {

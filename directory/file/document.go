@@ -13,6 +13,7 @@ import (
 type document struct {
 	Users    []user    `yaml:"users"`
 	Projects []project `yaml:"projects"`
+	Bans     []ban     `yaml:"bans"`
 }
 
 type user struct {
@@ -133,6 +134,7 @@ func (d *document) records() directory.Records {
 	return directory.Records{
 		Users:    convert(d.Users, user.record),
 		Projects: convert(d.Projects, project.record),
+		Bans:     convert(d.Bans, ban.record),
 	}
 }
 

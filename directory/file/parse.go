@@ -66,7 +66,7 @@ func load(path string, data []byte) (*snapshot.Snapshot, error) {
 	}
 	// There may be a snapshot even if the file has faults: of what could be decoded.
 	for _, p := range problems {
-		if !faulty.covers(p.Path) {
+		if !faulty.covers(p.Path) && !faulty.within(p.Path) {
 			faults = append(faults, src.Errorf(p.Path, p.Hint, "%s", p.Message))
 		}
 	}

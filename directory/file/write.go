@@ -42,6 +42,10 @@ func Write(w io.Writer, r directory.Records) error {
 	for _, project := range sorted(r.Projects, func(p *directory.Project) string { return p.Name }) {
 		p.project(project)
 	}
+	p.begin(0, "bans", len(r.Bans))
+	for _, b := range sorted(r.Bans, func(b *directory.Ban) string { return b.ID }) {
+		p.ban(b)
+	}
 	if err := p.w.Flush(); err != nil {
 		return fmt.Errorf("write directory: %w", err)
 	}

@@ -143,7 +143,7 @@ func TestDamagedCache(t *testing.T) {
 	body := good[:len(good)-sha256.Size]
 	refused("longer", append(slices.Clone(good), 0), len(good))
 	refused("longer, and the sum fits", resum(append(slices.Clone(body), 0)), len(body))
-	refused("of another version", resum(bytes.Replace(slices.Clone(body), []byte("snapshot 2\n"), []byte("snapshot 4\n"), 1)), 0)
+	refused("of another version", resum(bytes.Replace(slices.Clone(body), []byte("snapshot 2\n"), []byte("snapshot 9\n"), 1)), 0)
 	refused("foreign", []byte(strings.Repeat("users: []\n", 100)), 0)
 	refused("of another bucket", resum(bytes.Replace(slices.Clone(body), []byte("eusher"), []byte("eother"), 1)), 0)
 	for mode, ok := range map[os.FileMode]bool{0o600: true, 0o644: true, 0o620: false, 0o602: false, 0o666: false} {

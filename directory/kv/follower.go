@@ -231,6 +231,7 @@ func (f *follower) apply() {
 		f.logLoaded(next.snapshot)
 	case len(f.entries) > 0:
 		next.snapshot, changed.Users, problems = st.snapshot.Apply(f.entries)
+		changed.Everybody = concernsEverybody(st.snapshot, next.snapshot, f.entries)
 		f.entries = nil
 	default:
 		next.snapshot = st.snapshot

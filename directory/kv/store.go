@@ -54,6 +54,10 @@ type Changed struct {
 	Revision uint64
 	Loaded   bool        // the whole bucket was read; Users is empty then
 	Users    []uuid.UUID // whose grant may have changed
+
+	// Everybody: a ban has changed that may concern anybody, such as that of a network, also
+	// those who are no users of the directory.
+	Everybody bool
 }
 
 func (c *Config) valid() error {

@@ -14,9 +14,9 @@ import (
 // or project takes less.
 const sweepInterval = 10 * time.Minute
 
-// startSweeping removes orphaned entries until ctx ends: entries of users and projects
-// whose removal was interrupted between its parts. They are invisible, and they keep
-// the ids from being used again. wait waits for the end.
+// startSweeping removes orphaned entries and ended bans until ctx ends. Orphaned are entries of
+// users and projects whose removal was interrupted between its parts. They are invisible, and
+// they keep the ids from being used again. wait waits for the end.
 func (s *Store) startSweeping(ctx context.Context) (wait func()) {
 	if s.cfg.ReadOnly {
 		return func() {}
@@ -26,6 +26,7 @@ func (s *Store) startSweeping(ctx context.Context) (wait func()) {
 		defer close(done)
 		for seen := []directory.EntryKey(nil); sleep(ctx, sweepInterval, nil); {
 			seen = s.sweep(ctx, seen)
+			s.sweepBans(ctx)
 		}
 	}()
 	return func() { <-done }

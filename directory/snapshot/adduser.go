@@ -42,8 +42,8 @@ func (d *draft) addUsers(users []directory.User) []userEntry {
 // normalize gives a user of records the form that it has in a snapshot: keys sorted by
 // id, no revisions, and interned lists.
 func (d *draft) normalize(u *directory.User) {
-	u.ServiceRoles = d.serviceRoles.intern(u.ServiceRoles)
-	u.Limits.ConnectionTypes = d.connectionTypes.intern(u.Limits.ConnectionTypes)
+	u.ServiceRoles = d.serviceRoles.List(u.ServiceRoles)
+	u.Limits.ConnectionTypes = d.connectionTypes.List(u.Limits.ConnectionTypes)
 	u.Revision = 0
 	byID := func(x, y directory.Key) int { return strings.Compare(x.ID, y.ID) }
 	if !slices.IsSortedFunc(u.Keys, byID) || slices.ContainsFunc(u.Keys, func(k directory.Key) bool { return k.Revision != 0 }) {

@@ -31,6 +31,11 @@ func (d *draft) affectedUsers(entries []directory.Entry) []uuid.UUID {
 	for _, e := range d.users {
 		add(e.id)
 	}
+	for _, id := range d.banned {
+		if id != uuid.Nil {
+			add(id)
+		}
+	}
 	projects := d.affectedProjects
 	for i := range entries { // a project that moves, is removed, or has other topics affects its members
 		if k := entries[i].Key; k.Kind == directory.KindProject || k.Kind == directory.KindTopic || k.Kind == directory.KindSubscription {

@@ -81,6 +81,8 @@ func (s *Snapshot) concernedRecords(entries []directory.Entry) directory.Records
 				users[k.User] = true
 				r.Users = append(r.Users, *u)
 			}
+		} else if b, ok := s.bans.Find(k.Name); ok && k.Kind == directory.KindBan {
+			r.Bans = append(r.Bans, s.RecordOfBan(b))
 		} else if p := s.project(k.Project); p != nil && p.hasName && !projects[k.Project] {
 			projects[k.Project] = true
 			r.Projects = append(r.Projects, s.record(p, true))

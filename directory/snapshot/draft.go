@@ -10,6 +10,7 @@ import (
 
 	"usher/directory"
 	"usher/directory/hashtable"
+	"usher/directory/intern"
 	"usher/directory/yield"
 )
 
@@ -27,14 +28,16 @@ type draft struct {
 	conflicts map[directory.EntryKey]bool // entries of this draft whose name or digest another entry has
 
 	affectedProjects []uuid.UUID        // projects that changed because others did
+	banned           []uuid.UUID        // users whose bans have changed
 	problems         directory.Problems // conflicts over names and digests
 	blocked          directory.Problems // topics that cannot have their subject
 
-	roles           interner[directory.Role]
-	serviceRoles    interner[directory.ServiceRole]
-	connectionTypes interner[directory.ConnectionType]
+	roles           intern.Lists[directory.Role]
+	serviceRoles    intern.Lists[directory.ServiceRole]
+	connectionTypes intern.Lists[directory.ConnectionType]
 
 	ownsUnreadable bool // next.unreadable is a copy of the draft's own
+	ownsBans       bool // next.bans is
 	yielder        yield.Counter
 }
 
@@ -161,6 +164,9 @@ func (d *draft) apply(entry *directory.Entry) {
 	case directory.KindSubscriptionACL:
 		v, _ := entry.Value.(*directory.ACL)
 		applyACL(d.owner, &d.project(k.Project).subs, k.Name, v, entry.Revision)
+	case directory.KindBan:
+		v, _ := entry.Value.(*directory.Ban)
+		d.applyBan(k, v, entry.Revision)
 	}
 }
 
@@ -184,8 +190,8 @@ func (d *draft) applyUser(entry *directory.Entry, v *directory.User) {
 	}
 	e.exists, e.hasName, *u = true, true, *v
 	u.ID, u.Keys, u.Revision = e.id, keys, entry.Revision
-	u.ServiceRoles = d.serviceRoles.intern(v.ServiceRoles)
-	u.Limits.ConnectionTypes = d.connectionTypes.intern(v.Limits.ConnectionTypes)
+	u.ServiceRoles = d.serviceRoles.List(v.ServiceRoles)
+	u.Limits.ConnectionTypes = d.connectionTypes.List(v.Limits.ConnectionTypes)
 }
 
 // applyKey applies the entry of a key. If another key has the digest, the entry is kept
@@ -254,7 +260,7 @@ func (d *draft) applyMember(k directory.EntryKey, v *directory.Member, revision 
 		}
 		return
 	}
-	a.roles, a.revision = d.roles.internPointer(v.Roles), revision
+	a.roles, a.revision = d.roles.Pointer(v.Roles), revision
 	if !wasMember {
 		p.joined = append(p.joined, k.User)
 	}

@@ -23,6 +23,11 @@ func (s *Snapshot) Entries() iter.Seq[directory.Entry] {
 				return
 			}
 		}
+		for b := range s.bans.All() {
+			if !yield(directory.Entry{Key: directory.BanKey(b.ID), Revision: b.Revision, Value: b}) {
+				return
+			}
+		}
 		for k, revision := range s.unreadable.revisions {
 			if !yield(directory.Entry{Key: k, Revision: revision, Value: &directory.Unreadable{}}) {
 				return
@@ -101,6 +106,10 @@ func (s *Snapshot) Value(k directory.EntryKey) directory.Value {
 		if p := s.project(k.Project); p != nil {
 			return p.value(k)
 		}
+	case directory.KindBan:
+		if b, ok := s.bans.Find(k.Name); ok {
+			return b
+		}
 	}
 	return nil
 }
@@ -139,7 +148,7 @@ func (p *projectEntry) value(k directory.EntryKey) directory.Value {
 		return aclValue(p.topics, k.Name)
 	case directory.KindSubscriptionACL:
 		return aclValue(p.subs, k.Name)
-	case directory.KindUser, directory.KindKey, directory.KindMember:
+	case directory.KindUser, directory.KindKey, directory.KindMember, directory.KindBan:
 	}
 	return nil
 }

@@ -1,8 +1,10 @@
 package snapshot_test
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -14,6 +16,7 @@ func kinds() []directory.Kind {
 	return []directory.Kind{
 		directory.KindUser, directory.KindKey, directory.KindProject, directory.KindMember,
 		directory.KindTopic, directory.KindSubscription, directory.KindTopicACL, directory.KindSubscriptionACL,
+		directory.KindBan,
 	}
 }
 
@@ -36,6 +39,8 @@ func fromBytes(data []byte) []directory.Entry {
 			k = directory.MemberKey(uuid.UUID{7 + b[1]%3}, uuid.UUID{1 + b[2]%3})
 		case directory.KindTopic, directory.KindSubscription, directory.KindTopicACL, directory.KindSubscriptionACL:
 			k = of(k.Kind, uuid.UUID{7 + b[1]%3}, name)
+		case directory.KindBan:
+			k = directory.BanKey(name)
 		}
 		all = append(all, directory.Entry{Key: k, Revision: uint64(i/5 + 1), Value: valueOf(k.Kind, b[3], b[4])})
 	}
@@ -64,6 +69,12 @@ func valueOf(kind directory.Kind, a, b byte) directory.Value {
 		return &directory.Topic{Subject: []string{"", "a.a", "a.x.y", "b.a", "z"}[a%5]}
 	case directory.KindSubscription:
 		return &directory.Subscription{Topic: name}
+	case directory.KindBan:
+		target := directory.BanTarget{Network: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, a % 3}), 16)}
+		if a > 128 {
+			target = directory.BanTarget{User: uuid.UUID{1 + a%4}}
+		}
+		return &directory.Ban{Target: target, Reason: name, Until: time.Unix(int64(b), 0).UTC()}
 	case directory.KindTopicACL, directory.KindSubscriptionACL:
 	}
 	acl := &directory.ACL{}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -209,6 +210,17 @@ func describe(tb testing.TB, s *snapshot.Snapshot) []string {
 		size.Topics += len(p.Topics)
 		size.Subscriptions += len(p.Subscriptions)
 		describeProject(tb, s, p, add)
+	}
+	for b := range s.Bans().All() {
+		size.Bans++
+		add("ban %s %+v %s %s %d", b.ID, b.Target, b.Reason, b.Until, b.Revision)
+		found := s.Bans().Of(&b.Target, time.Time{})
+		if b.Target.Network.IsValid() {
+			found = s.Bans().OfAddr(b.Target.Network.Addr(), time.Time{})
+		}
+		if found == nil {
+			tb.Errorf("ban %s is not found", b.ID)
+		}
 	}
 	if size != s.Size() {
 		tb.Errorf("there are %+v, and the size is %+v", size, s.Size())

@@ -21,6 +21,9 @@ func New(r directory.Records) (*Snapshot, error) {
 		r.Projects[i].Entries(d.idsIn(members[i], users), d.applyValue)
 		r.Projects[i], members[i] = directory.Project{}, nil // a large directory needs the memory
 	}
+	for i := range r.Bans {
+		d.applyValue(directory.BanKey(r.Bans[i].ID), &r.Bans[i])
+	}
 	s := d.commit()
 	if problems := d.allProblems(); len(problems) > 0 {
 		return nil, problems

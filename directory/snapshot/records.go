@@ -6,8 +6,8 @@ import (
 	"usher/directory"
 )
 
-// Records returns everything that is visible, in the form that New accepts. Users and
-// projects are in no particular order.
+// Records returns everything that is visible, in the form that New accepts. Users,
+// projects and bans are in no particular order.
 func (s *Snapshot) Records() directory.Records {
 	r := directory.Records{Users: make([]directory.User, 0, s.size.Users), Projects: make([]directory.Project, 0, s.size.Projects)}
 	for u := range s.Users() {
@@ -15,6 +15,21 @@ func (s *Snapshot) Records() directory.Records {
 	}
 	for p := range s.projectsByName.All() {
 		r.Projects = append(r.Projects, s.record(p, false))
+	}
+	for b := range s.bans.All() {
+		if record := s.RecordOfBan(b); record.User != "" || record.Target.User == uuid.Nil {
+			r.Bans = append(r.Bans, record)
+		}
+	}
+	return r
+}
+
+// RecordOfBan returns a ban of the snapshot in the form of Records. If its user does not
+// exist, it has no name.
+func (s *Snapshot) RecordOfBan(b *directory.Ban) directory.Ban {
+	r := *b
+	if u, ok := s.UserByID(r.Target.User); ok {
+		r.User = u.Name
 	}
 	return r
 }

@@ -27,6 +27,12 @@ func (s *Snapshot) checkReferences(e *directory.Entry, before *Snapshot) directo
 	if k.Kind == directory.KindKey {
 		return nil
 	}
+	if v, ok := e.Value.(*directory.Ban); ok {
+		if v.Target.User != uuid.Nil && !s.exists(directory.UserKey(v.Target.User)) {
+			return problem("there is no such user")
+		}
+		return nil
+	}
 	p := s.project(k.Project)
 	if p == nil || !p.hasName {
 		return problem("there is no such project")
@@ -134,7 +140,7 @@ func (s *Snapshot) dependents(k directory.EntryKey) []directory.EntryKey {
 		if s.aclOf(acl) != nil {
 			change = directory.Remove(acl)
 		}
-	case directory.KindKey, directory.KindTopicACL, directory.KindSubscriptionACL:
+	case directory.KindKey, directory.KindTopicACL, directory.KindSubscriptionACL, directory.KindBan:
 	}
 	var keys []directory.EntryKey
 	for i := range change {

@@ -17,6 +17,10 @@ func (s *Snapshot) Revision(k directory.EntryKey) uint64 {
 		if p := s.project(k.Project); p != nil {
 			return p.revision(k)
 		}
+	case directory.KindBan:
+		if b, ok := s.bans.Find(k.Name); ok {
+			return b.Revision
+		}
 	}
 	return 0
 }
@@ -53,7 +57,7 @@ func (p *projectEntry) revision(k directory.EntryKey) uint64 {
 		if i, ok := find(p.subs, k.Name); ok {
 			return revisionOf(k.Kind == directory.KindSubscription, p.subs[i].view.Revision, p.subs[i].aclRevision)
 		}
-	case directory.KindUser, directory.KindKey, directory.KindMember:
+	case directory.KindUser, directory.KindKey, directory.KindMember, directory.KindBan:
 	}
 	return 0
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"usher/directory"
+	"usher/directory/bans"
 	"usher/directory/hashtable"
 )
 
@@ -29,6 +30,7 @@ type Snapshot struct {
 	accounts       map[string]directory.AccountUse
 	conflicting    map[directory.EntryKey]directory.Entry // whose name or digest belongs to another entry
 	unreadable     unreadable
+	bans           *bans.Index // nil: none
 	size           directory.Size
 	latest         uint64 // revision of the last entry that was applied, including removals
 }

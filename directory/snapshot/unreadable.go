@@ -22,7 +22,7 @@ func (u *unreadable) add(k directory.EntryKey, n int) {
 	switch {
 	case k.Kind == directory.KindMember:
 		u.members[k.User] += n
-	case !k.OfUser():
+	case k.OfProject():
 		u.projects[k.Project] += n
 	}
 }

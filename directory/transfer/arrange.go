@@ -17,7 +17,7 @@ import (
 //  1. members who leave a project;
 //  2. users with their keys, then projects with their topics and subscriptions; those
 //     that swap something unique change at once;
-//  3. members who join or whose roles change, then ACLs;
+//  3. members who join or whose roles change, then ACLs, then bans;
 //  4. removals of projects and users, so that an interrupted import leaves more behind,
 //     not less;
 //  5. changes that take from the importing user the right to continue.
@@ -41,6 +41,7 @@ func (p *Plan) arrange(d *differ) error {
 	}
 	p.addSeparately(d.members)
 	p.addSeparately(d.acls)
+	p.addSeparately(d.bans)
 	p.addSeparately(lateProjects)
 	p.addSeparately(late)
 	return p.addAtomic(own)

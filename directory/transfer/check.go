@@ -38,11 +38,14 @@ func (t *target) paths() map[string]string {
 			paths[directory.ResourceKey(directory.KindTopic, p.ID, p.Topics[j].Name).String()] = path + "." + at("topics", j)
 		}
 	}
+	for i := range t.records.Bans {
+		paths[directory.BanKey(t.records.Bans[i].ID).String()] = at("bans", i)
+	}
 	return paths
 }
 
 // locksOut reports whether the change would lock out all service administrators, as
-// Snapshot.LocksOut does.
+// lockout.By does for a change.
 func (t *target) locksOut() bool {
 	for _, anywhere := range []bool{false, true} {
 		before, after := false, false

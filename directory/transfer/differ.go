@@ -21,6 +21,7 @@ type differ struct {
 	projects []unit            // with their topics and subscriptions
 	members  []directory.Entry // who join, or whose roles change
 	acls     []directory.Entry // in their final state
+	bans     []directory.Entry
 }
 
 // unit is the changes of one user or project.
@@ -252,7 +253,7 @@ func (d *differ) entries() []directory.Entry {
 			all = append(all, e)
 		}
 	}
-	return append(append(all, d.members...), d.acls...)
+	return slices.Concat(all, d.members, d.acls, d.bans)
 }
 
 // changed returns the pairs that change, sorted by name.

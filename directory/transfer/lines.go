@@ -11,11 +11,16 @@ import (
 
 // Lines yields the changes as text for people: "+ user alice (2 keys)", "~ topic
 // shop/orders: acl +carl -pia", "- project lab (3 topics, 1 subscription)".
-// Users come first, then projects with what belongs to them, sorted by name.
+// Users come first, then bans, then projects with what belongs to them, sorted by name.
 func (p *Plan) Lines() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := range p.users {
 			if !yield(userLine(&p.users[i])) {
+				return
+			}
+		}
+		for i := range p.bans {
+			if !yield(p.banLine(&p.bans[i])) {
 				return
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"usher/directory"
+	"usher/directory/lockout"
 	"usher/directory/snapshot"
 )
 
@@ -30,6 +31,8 @@ type Options struct {
 type Plan struct {
 	users             []pair[directory.User] // changed, by name
 	projects          []pair[directory.Project]
+	bans              []pair[directory.Ban]
+	current           *snapshot.Snapshot
 	counts            Counts
 	idBefore, idAfter idLookup
 	names             map[uuid.UUID]string // new names of renamed users
@@ -54,8 +57,8 @@ func (p *pair[T]) either() *T {
 }
 
 // New plans how to import records into current. Unless Options.Replace is set, it keeps
-// keys, members, topics and subscriptions that the records do not name, and profiles and
-// ACLs that they do not state. The error is directory.Problems, with the paths of the
+// keys, members, topics, subscriptions and bans that the records do not name, and profiles and
+// ACLs that they do not state. Bans also stay if the records have no list of them. The error is directory.Problems, with the paths of the
 // records; ErrLockout; or ErrTooManySwaps.
 //
 // Users and projects are identified by their ids, so a known id with another name is a
@@ -67,16 +70,17 @@ func New(current *snapshot.Snapshot, want directory.Records, o Options) (*Plan, 
 func plan(current *snapshot.Snapshot, want directory.Records, o Options, limit int) (*Plan, error) {
 	o.Now = o.Now.UTC().Truncate(time.Second)
 	t := newTarget(current, want, o)
-	p := &Plan{idBefore: t.idBefore, idAfter: t.idAfter, limit: limit, now: o.Now, by: o.By}
+	p := &Plan{idBefore: t.idBefore, idAfter: t.idAfter, limit: limit, current: current, now: o.Now, by: o.By}
 	d := &differ{current: current, idBefore: t.idBefore, idAfter: t.idAfter}
 	p.users = changed(t.users(), userName, func(u *pair[directory.User]) bool { return d.user(u, t.willAdminister) })
 	p.projects = changed(t.projects(), projectName, d.project)
+	p.bans = changed(t.bans(), banID, d.ban)
 	p.counts = d.counts
 	p.names = t.renames()
 	if problems := t.check(d.entries()); len(problems) > 0 {
 		return nil, problems
 	}
-	if t.locksOut() {
+	if t.locksOut() || len(d.bans) > 0 && lockout.By(current, d.entries(), o.Now) {
 		return nil, ErrLockout
 	}
 	if err := p.arrange(d); err != nil {
@@ -153,6 +157,7 @@ type Counts struct {
 	Topics        Count `json:"topics"`
 	Subscriptions Count `json:"subscriptions"`
 	ACLs          Count `json:"acls"`
+	Bans          Count `json:"bans"`
 }
 
 // of returns the count of a kind.
@@ -170,6 +175,8 @@ func (c *Counts) of(k directory.Kind) *Count {
 		return &c.Topics
 	case directory.KindSubscription:
 		return &c.Subscriptions
+	case directory.KindBan:
+		return &c.Bans
 	case directory.KindTopicACL, directory.KindSubscriptionACL:
 	}
 	return &c.ACLs

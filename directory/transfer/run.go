@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"usher/directory"
+	"usher/directory/lockout"
 	"usher/directory/snapshot"
 )
 
@@ -24,7 +25,7 @@ func Run(ctx context.Context, store Store, p *Plan, progress func(done, total in
 	done := 0
 	for chunk := range p.Chunks() {
 		last, err = store.Change(ctx, func(s *snapshot.Snapshot) ([]directory.Entry, error) {
-			if s.LocksOut(chunk, p.now) {
+			if lockout.By(s, chunk, p.now) {
 				return nil, ErrLockout
 			}
 			return chunk, nil

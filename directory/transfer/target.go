@@ -35,7 +35,7 @@ type target struct {
 func newTarget(current *snapshot.Snapshot, want directory.Records, o Options) *target {
 	t := &target{
 		current: current, o: o,
-		records: directory.Records{Users: slices.Clone(want.Users), Projects: slices.Clone(want.Projects)},
+		records: directory.Records{Users: slices.Clone(want.Users), Projects: slices.Clone(want.Projects), Bans: slices.Clone(want.Bans)},
 	}
 	t.identifyUsers()
 	for i := range t.records.Users {
@@ -45,6 +45,7 @@ func newTarget(current *snapshot.Snapshot, want directory.Records, o Options) *t
 	for i := range t.records.Projects {
 		t.project(&t.records.Projects[i])
 	}
+	t.identifyBans()
 	if !o.Replace {
 		return t
 	}

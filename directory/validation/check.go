@@ -62,6 +62,7 @@ func Check(r *directory.Records, rest Rest) ([]*Members, directory.Problems) {
 	for i := range r.Projects {
 		c.project(i, &r.Projects[i])
 	}
+	c.bans()
 	return c.members, c.problems
 }
 

@@ -23,10 +23,18 @@ const (
 	oidcTest      program = "oidc.test"
 	nkeyTest      program = "nkey.test"
 	natsJWTTest   program = "natsjwt.test"
+	sessionsTest  program = "sessions.test"
 	supervisors   program = "supervisors"
 )
 
 const natsServerModule = "github.com/nats-io/nats-server/v2"
+
+func testPackages() map[program]string {
+	return map[program]string{
+		calloutTest: "usher/callout", directoryTest: "usher/directory/snapshot", kvTest: "usher/directory/kv", sessionsTest: "usher/app/sessions",
+		oidcTest: "usher/tokens/oidc", nkeyTest: "usher/tokens/nkey", natsJWTTest: "usher/tokens/natsjwt",
+	}
+}
 
 // recipe returns the go command that builds a program, and its package.
 func (p program) recipe() (command []string, pkg string) {
@@ -37,18 +45,8 @@ func (p program) recipe() (command []string, pkg string) {
 		return []string{"build"}, "usher/scripts/bench/reference"
 	case supervisors:
 		return []string{"build"}, "usher/scripts/bench/supervisors"
-	case calloutTest:
-		return []string{"test", "-c"}, "usher/callout"
-	case directoryTest:
-		return []string{"test", "-c"}, "usher/directory/snapshot"
-	case kvTest:
-		return []string{"test", "-c"}, "usher/directory/kv"
-	case oidcTest:
-		return []string{"test", "-c"}, "usher/tokens/oidc"
-	case nkeyTest:
-		return []string{"test", "-c"}, "usher/tokens/nkey"
-	case natsJWTTest:
-		return []string{"test", "-c"}, "usher/tokens/natsjwt"
+	case calloutTest, directoryTest, kvTest, oidcTest, nkeyTest, natsJWTTest, sessionsTest:
+		return []string{"test", "-c"}, testPackages()[p]
 	case usher, nobody:
 	}
 	return []string{"build"}, "usher/cmd/usher"

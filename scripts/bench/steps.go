@@ -18,7 +18,7 @@ type step struct {
 
 // parts returns the names for --only.
 func parts() []string {
-	return []string{"handle", "verify", "provider", "storm", "jwt", "steady", "supervisors", "directory", "kv"}
+	return []string{"handle", "verify", "provider", "storm", "jwt", "steady", "supervisors", "sessions", "directory", "kv"}
 }
 
 func partNames() string { return strings.Join(parts(), ",") }
@@ -82,6 +82,7 @@ func allSteps(o options) []step {
 			},
 		},
 		supervisorsStep(),
+		sessionsStep(),
 		{
 			part: "directory", name: "directory", needs: []program{directoryTest}, run: measureDirectory,
 			rows: rowsOf(directoryTable()),

@@ -73,9 +73,16 @@ func start(tb testing.TB, name, urls string, change func(*exchange.Config)) *rep
 // startAll starts replicas that know each other.
 func startAll(tb testing.TB, urls string, n int) []*replica {
 	tb.Helper()
+	return startEvery(tb, urls, n, heartbeat)
+}
+
+// startEvery is startAll with another interval. A test that needs all replicas to live all
+// the time takes one that a slow machine keeps.
+func startEvery(tb testing.TB, urls string, n int, interval time.Duration) []*replica {
+	tb.Helper()
 	var all []*replica
 	for i := range n {
-		all = append(all, start(tb, fmt.Sprintf("r%d", i), urls, nil))
+		all = append(all, start(tb, fmt.Sprintf("r%d", i), urls, func(c *exchange.Config) { c.Heartbeat = interval }))
 	}
 	waitMembers(tb, all...)
 	return all

@@ -28,7 +28,7 @@ func owners(all []*replica) [][]string {
 // Exactly one replica acts on each session, and only the sessions of one that is gone move.
 func TestMine(t *testing.T) {
 	t.Parallel()
-	all := startAll(t, startServer(t, callouttest.ServerConfig{}).URL(), 3)
+	all := startEvery(t, startServer(t, callouttest.ServerConfig{}).URL(), 3, 3*time.Second)
 	before, count := owners(all), map[string]int{}
 	for n, who := range before {
 		if len(who) != 1 {
@@ -53,7 +53,7 @@ func TestMine(t *testing.T) {
 // Replicas of all versions must choose alike.
 func TestMineIsFixed(t *testing.T) {
 	t.Parallel()
-	all := startAll(t, startServer(t, callouttest.ServerConfig{}).URL(), 3)
+	all := startEvery(t, startServer(t, callouttest.ServerConfig{}).URL(), 3, 3*time.Second)
 	var got []string
 	for _, who := range owners(all)[:8] {
 		got = append(got, who...)
@@ -65,7 +65,7 @@ func TestMineIsFixed(t *testing.T) {
 
 func TestInForce(t *testing.T) {
 	t.Parallel()
-	all := startAll(t, startServer(t, callouttest.ServerConfig{}).URL(), 3)
+	all := startEvery(t, startServer(t, callouttest.ServerConfig{}).URL(), 3, 3*time.Second)
 	old := exchange.State{Revision: 4, Directory: [32]byte{1}, Identities: [32]byte{2}}
 	for _, r := range all {
 		r.Announce(old)

@@ -69,7 +69,7 @@ func (s *Servers) checked(m *nats.Msg) {
 	k := s.server(a.Server.ID)
 	k.info, k.answered, s.heard = a.Server, now, now
 	if k.checks++; k.checks == 1 {
-		k.scan.due(now) // a server that was not known
+		k.scan.due(s.soon(now)) // a server that was not known
 		return
 	}
 	differs := map[uint32]bool{}

@@ -20,24 +20,24 @@ const (
 
 // schedule is when a server is scanned.
 type schedule struct {
-	at     time.Time // zero: as soon as it may
+	at     time.Time
 	last   time.Time // end of the last one
 	took   time.Duration
-	urgent bool
+	urgent bool // due whatever a scan finds that is under way
 }
 
-// due makes a scan due at once.
-func (c *schedule) due(time.Time) { c.at, c.urgent = time.Time{}, true }
+// due makes a scan due.
+func (c *schedule) due(at time.Time) { c.at, c.urgent = at, true }
 
 // differs makes a scan due, not too soon after the last one.
 func (c *schedule) differs(now time.Time) {
 	at := c.last.Add(max(scanPause, 5*c.took))
-	if c.urgent || !c.at.IsZero() && c.at.Before(at) {
+	if c.urgent || c.at.Before(at) {
 		return
 	}
 	c.at = at
-	if !at.After(now) {
-		c.at = time.Time{}
+	if at.Before(now) {
+		c.at = now
 	}
 }
 
@@ -55,6 +55,11 @@ func (s *Servers) scans(ctx context.Context) {
 			s.scan(ctx, id)
 		}
 	}
+}
+
+// soon is now, or a little later: replicas that notice the same do not ask at the same moment.
+func (s *Servers) soon(now time.Time) time.Time {
+	return now.Add(time.Duration(s.cfg.Random() * float64(s.cfg.CheckEvery) / 2))
 }
 
 // nextScan returns the server whose scan is due, or "".

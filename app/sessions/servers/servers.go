@@ -148,7 +148,7 @@ func (s *Servers) disconnected() {
 func (s *Servers) allDiffer() {
 	now := s.cfg.Now()
 	for _, k := range s.servers {
-		k.scan.due(now)
+		k.scan.due(s.soon(now))
 		k.answered = now
 	}
 	s.recheck = now

@@ -265,6 +265,7 @@ func kinds(c *wire.ImportCounts) []struct {
 		{"topic", c.Topics},
 		{"subscription", c.Subscriptions},
 		{"ACL", c.ACLs},
+		{"ban", c.Bans},
 	}
 }
 

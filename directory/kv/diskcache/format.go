@@ -12,7 +12,7 @@ import (
 	"usher/directory/snapshot"
 )
 
-// A file consists of magic or magicOther, CBOR items and the SHA-256 of both. The items are a header;
+// A file consists of magic, magicOther or magicBans, CBOR items and the SHA-256 of both. The items are a header;
 // for each entry an entryKey and, unless it is unreadable, its value; the number of
 // charges, and the charges.
 const (
@@ -21,6 +21,9 @@ const (
 	// magicOther begins a file with a key that is no API key. An older usher would ignore
 	// what such a key has, and take it for an API key, whose text is public.
 	magicOther = "usher directory snapshot 3\n"
+
+	// magicBans begins a file with a ban, which an older usher cannot read.
+	magicBans = "usher directory snapshot 4\n"
 )
 
 const maxACLLength = 1 << 24 // far more than fit into a message

@@ -33,7 +33,7 @@ func Read(path, bucket string) (*Contents, error) {
 	sum := sha256.New()
 	body := bufio.NewReaderSize(io.TeeReader(io.LimitReader(f, size), sum), bufferSize)
 	start := make([]byte, len(magic))
-	if _, err := io.ReadFull(body, start); err != nil || string(start) != magic && string(start) != magicOther {
+	if _, err := io.ReadFull(body, start); err != nil || !isMagic(string(start)) {
 		return nil, ErrOtherVersion
 	}
 	c, n, err := decode(body)
@@ -48,6 +48,8 @@ func Read(path, bucket string) (*Contents, error) {
 	}
 	return c, nil
 }
+
+func isMagic(text string) bool { return text == magic || text == magicOther || text == magicBans }
 
 // checksumMatches reads the rest of the body, which has to be empty, and compares the
 // checksum behind it.

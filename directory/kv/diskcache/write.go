@@ -17,7 +17,10 @@ func Write(path string, c *Contents) error {
 	start := magic
 	for e := range c.Snapshot.Entries() {
 		h.Entries++
-		if isOther(&e) {
+		switch {
+		case e.Key.Kind == directory.KindBan:
+			start = magicBans
+		case isOther(&e) && start == magic:
 			start = magicOther
 		}
 	}

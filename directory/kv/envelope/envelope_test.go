@@ -18,7 +18,7 @@ import (
 func kinds() []directory.Kind {
 	return []directory.Kind{
 		directory.KindUser, directory.KindKey, directory.KindProject, directory.KindMember, directory.KindTopic,
-		directory.KindSubscription, directory.KindTopicACL, directory.KindSubscriptionACL,
+		directory.KindSubscription, directory.KindTopicACL, directory.KindSubscriptionACL, directory.KindBan,
 	}
 }
 
@@ -41,6 +41,10 @@ func values() []directory.Value {
 		&directory.Subscription{Topic: "orders", AckDeadline: 10, Push: &directory.Push{Type: "http_endpoint", Endpoint: "https://example.org"}},
 		&directory.ACL{Users: []uuid.UUID{by}},
 		&directory.ACL{},
+		&directory.Ban{
+			Target: directory.BanTarget{Network: netip.MustParsePrefix("203.0.113.0/24")},
+			Reason: "scan", By: "usher", Created: at, Until: at.Add(time.Hour),
+		},
 	}
 }
 
@@ -55,6 +59,7 @@ func TestGolden(t *testing.T) {
 		`{"v":1,"value":{"topic":"orders","ack_deadline":10,"push":{"type":"http_endpoint","endpoint":"https://example.org"}}}`,
 		`{"v":1,"value":{"users":["7c1f4f4e-4b7d-4b43-8f5e-0c8a7d8f2b11"]}}`,
 		`{"v":1,"value":{"users":null}}`,
+		`{"v":1,"value":{"target":{"network":"203.0.113.0/24"},"reason":"scan","by":"usher","created":"2026-03-01T12:00:00.123456789Z","until":"2026-03-01T13:00:00.123456789Z"}}`,
 	} {
 		data, err := envelope.Encode(values()[i])
 		if err != nil || string(data) != want {

@@ -1,0 +1,184 @@
+package tokens
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"encoding/pem"
+	"time"
+
+	"usher/directory"
+	"usher/directory/bans"
+	"usher/identity"
+)
+
+// CodeBanned is the code of what a ban refuses.
+const CodeBanned = "banned"
+
+// RejectBanned returns a Reason with the id and the reason of a ban.
+func RejectBanned(b *directory.Ban, id identity.Identity) error {
+	return Reject(CodeBanned, "ban "+b.ID+" until "+b.Until.UTC().Format(time.RFC3339)+": "+b.Reason, id)
+}
+
+// Digest returns the digest of what the client presented: of its token, else of its public
+// nkey, else of its certificate (the SHA-256 of its DER); zero: it presented none of them. That
+// of an API key is the digest that the directory has.
+//
+// A token may be a password or a user name, of which a digest says too much: see DigestToKeep.
+func (c *Credential) Digest() directory.Digest {
+	for _, d := range c.digests() {
+		if d != (directory.Digest{}) {
+			return d
+		}
+	}
+	return directory.Digest{}
+}
+
+// DigestToKeep returns the digest of the credential by which id was verified, for those who
+// keep or show it; zero: it has none that is safe to keep. People choose passwords, so a digest
+// of one could be tried against all that they choose.
+func (c *Credential) DigestToKeep(id *identity.Identity) directory.Digest {
+	if c.known != (directory.Digest{}) {
+		return c.known
+	}
+	d := c.digests()
+	switch id.Method {
+	case identity.MethodAPIKey, identity.MethodOIDC, identity.MethodIntrospection, identity.MethodKubernetes, identity.MethodAutomate:
+		return d[digestToken]
+	case identity.MethodNKey:
+		return d[digestNKey]
+	case identity.MethodCertificate:
+		return d[digestCertificate]
+	case identity.MethodNATSJWT:
+		return directory.DigestOf(c.NATSJWT)
+	case identity.MethodPassword, identity.MethodWebhook, identity.MethodAnonymous, identity.MethodHealthCheck:
+	}
+	return directory.Digest{}
+}
+
+// SetDigest sets the digest of a credential that is not known itself, such as that of a live
+// session.
+func (c *Credential) SetDigest(d directory.Digest) { c.known = d }
+
+// The digests of a credential, by their index in digests.
+const (
+	digestToken = iota
+	digestNKey
+	digestCertificate
+	digestKnown
+	numDigests
+)
+
+func (c *Credential) digests() (all [numDigests]directory.Digest) {
+	all[digestKnown] = c.known
+	if token := c.Token(); token != "" {
+		all[digestToken] = directory.DigestOf(token)
+	}
+	if c.NKey != "" {
+		all[digestNKey] = directory.DigestOf(c.NKey)
+	}
+	if len(c.VerifiedChains) > 0 && len(c.VerifiedChains[0]) > 0 {
+		if block, _ := pem.Decode([]byte(c.VerifiedChains[0][0])); block != nil {
+			all[digestCertificate] = sha256.Sum256(block.Bytes)
+		}
+	}
+	return all
+}
+
+// CheckPresented returns a Reason if what the client presents is banned before anybody knows
+// who it is: its network, its credential or its MQTT client id.
+func CheckPresented(x *bans.Index, c *Credential, now time.Time) error {
+	if x == nil {
+		return nil
+	}
+	if b := x.OfAddr(c.Addr(), now); b != nil {
+		return RejectBanned(b, identity.Identity{})
+	}
+	if x.Has(directory.BanOfDigest) {
+		for _, d := range c.digests() {
+			if err := checkTarget(x, &directory.BanTarget{Digest: d}, identity.Identity{}, now); err != nil {
+				return err
+			}
+		}
+	}
+	return CheckMQTTClientID(x, c, "", identity.Identity{}, now)
+}
+
+// CheckMQTTClientID returns a Reason with id if the MQTT client id of c is banned in an
+// account; empty: in all accounts.
+func CheckMQTTClientID(x *bans.Index, c *Credential, account string, id identity.Identity, now time.Time) error {
+	if x == nil || c.Connection.MQTTClientID == "" {
+		return nil
+	}
+	return checkTarget(x, &directory.BanTarget{MQTTClientID: c.Connection.MQTTClientID, Account: account}, id, now)
+}
+
+// CheckIdentity returns a Reason with id if the identity is banned: as a user of the directory,
+// which may be nil, by its key, or by what its authority calls it.
+func CheckIdentity(x *bans.Index, c *Credential, id identity.Identity, user *directory.User, now time.Time) error {
+	if x == nil {
+		return nil
+	}
+	if user != nil {
+		if b := x.OfKey(user.ID, keyOf(user, id), now); b != nil {
+			return RejectBanned(b, id)
+		}
+	}
+	if id.Method == identity.MethodNATSJWT {
+		if err := checkTarget(x, &directory.BanTarget{Digest: c.DigestToKeep(&id)}, id, now); err != nil {
+			return err
+		}
+	}
+	if !x.Has(directory.BanOfIdentity) {
+		return nil
+	}
+	for _, t := range []directory.BanTarget{
+		{Authority: string(id.Authority), IdentityID: id.ID}, {Authority: string(id.Authority), SessionID: claim(id, "sid")},
+	} {
+		if t.IdentityID == "" && t.SessionID == "" {
+			continue
+		}
+		if b := x.OfToken(&t, issued(id), now); b != nil {
+			return RejectBanned(b, id)
+		}
+	}
+	return nil
+}
+
+func checkTarget(x *bans.Index, t *directory.BanTarget, id identity.Identity, now time.Time) error {
+	if b := x.Of(t, now); b != nil {
+		return RejectBanned(b, id)
+	}
+	return nil
+}
+
+// keyOf returns the key of a user by which an identity was verified.
+func keyOf(user *directory.User, id identity.Identity) *directory.Key {
+	if id.Authority == identity.AuthorityDirectory {
+		for i := range user.Keys {
+			if user.Keys[i].ID == id.KeyID {
+				return &user.Keys[i]
+			}
+		}
+	}
+	return &directory.Key{}
+}
+
+// claim returns a claim of a token that is a text; empty: there is none.
+func claim(id identity.Identity, name string) string {
+	claims, _ := id.Attributes["claims"].(map[string]any)
+	text, _ := claims[name].(string)
+	return text
+}
+
+// issued returns when a token was issued; zero: it does not say.
+func issued(id identity.Identity) time.Time {
+	claims, _ := id.Attributes["claims"].(map[string]any)
+	switch n := claims["iat"].(type) {
+	case float64:
+		return time.Unix(int64(n), 0)
+	case json.Number:
+		seconds, _ := n.Float64()
+		return time.Unix(int64(seconds), 0)
+	}
+	return time.Time{}
+}
