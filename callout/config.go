@@ -12,6 +12,7 @@ import (
 
 	"usher/callout/admission"
 	"usher/callout/ratelimit"
+	"usher/callout/session"
 	"usher/internal/audit"
 	"usher/internal/metrics"
 	"usher/internal/tracing"
@@ -42,8 +43,8 @@ type Config struct {
 	Metrics *metrics.Metrics
 	Tracer  *tracing.Tracer // makes spans of requests that have ended; nil: none
 
-	Sessions Sessions // the registry of granted connections; nil: none
-	Limits   Limits   // of connections; nil: none
+	Sessions Sessions       // the registry of granted connections; nil: none
+	Limits   session.Limits // of connections; nil: none
 	Now      func() time.Time
 	Random   io.Reader     // for nonces
 	NewID    func() string // returns a request id, which is unique and not secret

@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"usher/callout/session"
-	"usher/identity"
-	"usher/permissions"
 )
 
 // Sessions is the registry of live sessions. It is told of the connections that are granted.
@@ -20,19 +18,6 @@ type Sessions interface {
 	Find(id session.ID) (*session.Session, bool)
 }
 
-// ErrCountUncertain: there may be a place, because connections may have ended of which the
-// registry has not heard.
-var ErrCountUncertain = errors.New("the number of connections is not certain")
-
-// Limits bounds the connections of a user, a key or a project. Its methods return at once.
-type Limits interface {
-	// Reserve reserves a place for a connection that is about to be granted. An error is the
-	// reason why there is none, and ErrCountUncertain if that is not certain. A connection that has a place gets no second one.
-	Reserve(id session.ID, who *identity.Identity, g *permissions.Grant) error
-	// Release ends a reservation: the connection is in the registry, or was not granted.
-	Release(id session.ID)
-}
-
 // reserve reserves a place for a connection that may be granted. It reports whether there
 // is one.
 func (s *Service) reserve(x *exchange) bool {
@@ -40,7 +25,7 @@ func (s *Service) reserve(x *exchange) bool {
 		return true
 	}
 	switch err := s.cfg.Limits.Reserve(x.connection(), &x.decision.Identity, &x.decision.Grant); {
-	case errors.Is(err, ErrCountUncertain):
+	case errors.Is(err, session.ErrCountUncertain):
 		return x.end(Unavailable, CodeCountUncertain, err.Error())
 	case err != nil:
 		return x.end(Denied, CodeTooManyConnections, err.Error())

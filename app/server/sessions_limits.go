@@ -7,7 +7,6 @@ import (
 	"usher/app/config"
 	"usher/app/sessions"
 	"usher/app/sessions/limits"
-	"usher/callout"
 	"usher/callout/session"
 	"usher/internal/audit"
 )
@@ -28,7 +27,7 @@ func (srv *Server) prepareLimits(l *liveSessions) (*limits.Limits, sessions.Obse
 }
 
 // connectionLimits returns the limits for the callout.
-func (l *liveSessions) connectionLimits() callout.Limits {
+func (l *liveSessions) connectionLimits() session.Limits {
 	if l.limits == nil {
 		return nil
 	}

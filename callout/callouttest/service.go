@@ -23,6 +23,7 @@ import (
 	"usher/callout/admission"
 	"usher/callout/codes"
 	"usher/callout/ratelimit"
+	"usher/callout/session"
 	"usher/directory/file"
 	"usher/directory/snapshot"
 	"usher/internal/audit"
@@ -61,7 +62,7 @@ type ServiceConfig struct {
 	Identities            *mapping.Rules    // default none
 	Tracer                *tracing.Tracer   // default none
 	Sessions              callout.Sessions  // default none
-	Limits                callout.Limits    // default none
+	Limits                session.Limits    // default none
 	Now                   func() time.Time  // default time.Now
 	Options               []nats.Option     // replaces the service user
 }

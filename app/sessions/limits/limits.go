@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"usher/app/sessions"
-	"usher/callout"
 	"usher/callout/session"
 	"usher/identity"
 	"usher/permissions"
@@ -30,7 +29,7 @@ type Config struct {
 	Close func(s *session.Session, cause string)
 	Now   func() time.Time
 	// Ready returns nil if the registry hears of connections that end. While it does not, a
-	// refusal is callout.ErrCountUncertain. Nil: it always hears of them.
+	// refusal is session.ErrCountUncertain. Nil: it always hears of them.
 	Ready func() error
 }
 
@@ -68,7 +67,7 @@ func (l *Limits) Observer() sessions.Observer {
 	return sessions.Observer{Added: l.added, Removed: func(s *session.Session, _ sessions.Ending) { l.removed(s) }}
 }
 
-// Reserve implements callout.Limits.
+// Reserve implements session.Limits.
 func (l *Limits) Reserve(id session.ID, who *identity.Identity, g *permissions.Grant) error {
 	owners := l.owners(who, g)
 	if len(owners) == 0 {
@@ -117,7 +116,7 @@ func (l *Limits) reserve(id session.ID, owners []owner) (closing []*session.Sess
 func (l *Limits) refusal(cause string) error {
 	if l.cfg.Ready != nil {
 		if err := l.cfg.Ready(); err != nil {
-			return fmt.Errorf("%w: %s, as far as is known: %w", callout.ErrCountUncertain, cause, err)
+			return fmt.Errorf("%w: %s, as far as is known: %w", session.ErrCountUncertain, cause, err)
 		}
 	}
 	return errors.New(cause)
@@ -142,7 +141,7 @@ func (l *Limits) oldest(has []holder, n int, closing []*session.Session) (all []
 	return closing, n
 }
 
-// Release implements callout.Limits.
+// Release implements session.Limits.
 func (l *Limits) Release(id session.ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -131,7 +131,7 @@ func TestUncertain(t *testing.T) {
 	if err := b.connect(1, "pia", "a"); err != nil {
 		t.Error(err)
 	}
-	if err := b.connect(2, "pia", "a"); !errors.Is(err, callout.ErrCountUncertain) || !errors.Is(err, down) {
+	if err := b.connect(2, "pia", "a"); !errors.Is(err, session.ErrCountUncertain) || !errors.Is(err, down) {
 		t.Errorf("got %v", err)
 	}
 }
