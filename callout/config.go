@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/callout/admission"
+	"usher/callout/keyusage"
 	"usher/callout/ratelimit"
 	"usher/callout/session"
 	"usher/internal/audit"
@@ -43,8 +44,9 @@ type Config struct {
 	Metrics *metrics.Metrics
 	Tracer  *tracing.Tracer // makes spans of requests that have ended; nil: none
 
-	Sessions Sessions       // the registry of granted connections; nil: none
-	Limits   session.Limits // of connections; nil: none
+	Sessions Sessions                  // the registry of granted connections; nil: none
+	Limits   session.Limits            // of connections; nil: none
+	Live     func() *keyusage.Sessions // what the Report says of live sessions; nil: nothing
 	Now      func() time.Time
 	Random   io.Reader     // for nonces
 	NewID    func() string // returns a request id, which is unique and not secret

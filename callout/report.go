@@ -6,14 +6,19 @@ import (
 	"usher/callout/keyusage"
 )
 
-// Report returns the keys of the service, and how often servers use them.
+// Report returns the keys of the service, how often servers use them, and what is known of
+// live sessions.
 func (s *Service) Report() keyusage.Report { return s.report(keyusage.MaxServers) }
 
 func (s *Service) report(maxServers int) keyusage.Report {
-	return keyusage.Report{
+	r := keyusage.Report{
 		Instance: s.instance, Host: s.cfg.Host, Started: s.started,
 		Keys: s.usage.Keys(s.cfg.Keyring(), s.cfg.Now(), maxServers),
 	}
+	if s.cfg.Live != nil {
+		r.Sessions = s.cfg.Live()
+	}
+	return r
 }
 
 // statsReserve is how many bytes of a $SRV.STATS answer are reserved for all but

@@ -13,6 +13,7 @@ import (
 	"usher/app/assembly"
 	"usher/app/checkup/finding"
 	"usher/app/checkup/operatormode"
+	"usher/app/checkup/sessions"
 	"usher/app/config"
 	"usher/app/deployment"
 	"usher/app/natsconn"
@@ -68,6 +69,9 @@ func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 		return // another address of a server that has been checked
 	}
 	s.set.reached[id] = s.url
+	if s.gateway == nil {
+		s.set.clients = append(s.set.clients, sessions.Server{ID: id, Name: name, URL: s.url, TLSName: s.cfg.NATS.TLS.ServerName})
+	}
 	announced := ""
 	if s.announcedBy != "" {
 		announced = ", which " + s.announcedBy + " announces"

@@ -18,6 +18,7 @@ import (
 	"usher/app/checkup/finding"
 	"usher/app/checkup/gateway"
 	"usher/app/checkup/operatormode"
+	"usher/app/checkup/sessions"
 	"usher/app/config"
 	"usher/app/deployment"
 	"usher/app/natsconn"
@@ -40,6 +41,7 @@ type serverSet struct {
 	pending     []address         // to check
 	seen        map[string]bool   // by host:port
 	reached     map[string]string // URL, by server ID
+	clients     []sessions.Server // those of reached that take nats.tls
 	refused     map[string]bool   // by server ID: it answers, but the service user cannot connect, which is reported
 	unreachable []address         // announced, but not reachable from here
 	view        *systemView       // nil: the servers cannot be asked
@@ -98,6 +100,7 @@ func checkServers(ctx context.Context, f *finding.List, path string, cfg *config
 		joined.CheckState(f, cfg)
 	}
 	gateway.CheckPorts(ctx, f, cfg, joined, time.Now())
+	sessions.Check(ctx, f, cfg, all.clients, time.Now())
 }
 
 // options returns the options of the service user at an address. It changes cfg to the TLS

@@ -32,7 +32,8 @@ func (srv *Server) onConfigurationReload(e reload.Event) {
 	srv.identityReloads.count(e.Err == nil)
 	if e.Changed {
 		srv.logDirectoryProblems()
-		srv.sessions.identitiesReloaded(srv.Parts.Ruleset())
+		srv.announce()
+		srv.sessions.everythingChanged()
 	}
 }
 

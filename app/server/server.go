@@ -111,7 +111,7 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 		Budget: cfg.Callout.Budget, Leeway: cfg.Callout.ClockSkew, Version: version.Semver(),
 		Decider: srv.Parts.Decider, Issuer: srv.Parts.Issuer, Keyring: srv.Parts.Keyring.Keyring,
 		Log: log, Audit: srv.audit.Log, Metrics: metrics.New(srv.registry, codes.Metrics()), Tracer: srv.tracers.callout,
-		Sessions: srv.sessions, Limits: srv.sessions.connectionLimits(),
+		Sessions: srv.sessions, Live: srv.sessionsReport, Limits: srv.sessions.connectionLimits(),
 		Now: srv.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Host: hostName(),
 	})
 	if err != nil {
@@ -145,14 +145,15 @@ func (srv *Server) onDirectoryReload(e file.ReloadEvent) {
 		srv.logDirectoryProblems()
 		srv.forgetting.everybody()
 		srv.announce()
+		srv.sessions.everythingChanged()
 	}
 }
 
-// onBucketChange is called after each change that was taken over from the bucket. It is the
-// place to close connections whose grant has changed.
+// onBucketChange is called after each change that was taken over from the bucket.
 func (srv *Server) onBucketChange(c kv.Changed) {
 	srv.directoryReloads.count(true)
 	srv.announce()
+	srv.directoryChanged(&c)
 	srv.forgetChanged(&c)
 	if c.Loaded {
 		srv.logDirectoryProblems()

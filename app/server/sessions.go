@@ -8,9 +8,10 @@ import (
 	"usher/app/sessions"
 	"usher/app/sessions/exchange"
 	"usher/app/sessions/limits"
+	"usher/app/sessions/refusals"
 	"usher/app/sessions/servers"
-	"usher/callout"
 	"usher/callout/session"
+	"usher/directory/snapshot"
 	"usher/internal/fault"
 )
 
@@ -21,27 +22,36 @@ type liveSessions struct {
 	limits     *limits.Limits // nil: none
 	servers    *servers.Servers
 	exchange   *exchange.Exchange
+	refusals   *refusals.Refusals
 	unsaved    atomic.Bool    // a session has changed since the last time that all were written
 	background sync.WaitGroup // ends with the context of startSessions
+	revoking   revoking
+	changedAt  atomic.Pointer[snapshot.Snapshot] // the bucket after its last change
 }
 
 // prepareSessions makes the parts that need no instance, and connects nothing.
 func (srv *Server) prepareSessions() error {
 	l := &liveSessions{}
 	var err error
-	if l.servers, err = srv.prepareServers(); err != nil {
+	if l.servers, err = srv.prepareServers(l.refused); err != nil {
 		return err
 	}
-	limits, counts := srv.prepareLimits(l)
-	l.registry = sessions.New(l.servers.Observer(), counts, sessions.Observer{
+	srv.sessions = l
+	l.revoking = srv.prepareRevocation()
+	var counts sessions.Observer
+	l.limits, counts = srv.prepareLimits(l)
+	observers := []sessions.Observer{l.servers.Observer(), counts, {
 		Added: func(*session.Session) { l.unsaved.Store(true) },
 		Removed: func(s *session.Session, why sessions.Ending) {
 			l.unsaved.Store(true)
 			l.exchange.Removed(s, why)
+			l.refusals.Removed(s)
 		},
-	})
-	l.limits = limits
-	srv.sessions = l
+	}}
+	if l.revoking.engine != nil {
+		observers = append(observers, l.revoking.engine.Observer())
+	}
+	l.registry = sessions.New(observers...)
 	return nil
 }
 
@@ -52,17 +62,18 @@ func (srv *Server) startSessions(ctx context.Context) error {
 		return &fault.Error{Kind: fault.Config, Err: err}
 	}
 	context.AfterFunc(ctx, l.servers.Stop)
-	return srv.startExchange(ctx)
+	if err := srv.startExchange(ctx); err != nil {
+		return err
+	}
+	srv.startRevocation(ctx)
+	return nil
 }
-
-// identitiesReloaded is called after identities and profiles have changed: sessions of
-// identities that are not of the directory may have lost something.
-func (*liveSessions) identitiesReloaded(*callout.Ruleset) {}
 
 // Granted implements callout.Sessions.
 func (l *liveSessions) Granted(s *session.Session) {
 	l.registry.Add(s)
 	l.exchange.Granted(s)
+	l.refusals.Granted(s)
 }
 
 // Find implements callout.Sessions.

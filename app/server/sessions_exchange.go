@@ -2,8 +2,7 @@ package server
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"usher/app/assembly"
-	"usher/app/config"
 	"usher/app/natsconn"
 	"usher/app/sessions/exchange"
 	"usher/app/sessions/statefile"
@@ -33,10 +31,11 @@ func (srv *Server) prepareExchange() error {
 	if err != nil {
 		return fault.InConfig(err)
 	}
-	l := srv.sessions
+	l, instance := srv.sessions, srv.service.Report().Instance
+	srv.prepareRefusals(instance)
 	l.exchange, err = exchange.New(exchange.Config{
 		URLs: natsconn.URLs(srv.cfg), Options: opts, Account: assembly.ServerAccount(srv.cfg, srv.Parts.Keyring.Keyring()),
-		Registry: l.registry, Instance: srv.service.Report().Instance, Now: srv.Parts.Now, Log: srv.log,
+		Registry: l.registry, Instance: instance, Now: srv.Parts.Now, Log: srv.log,
 	})
 	if err != nil {
 		return err
@@ -91,6 +90,9 @@ func (srv *Server) startExchange(ctx context.Context) error {
 	if err := l.exchange.Start(); err != nil {
 		return err
 	}
+	if err := l.startRefusals(ctx); err != nil {
+		return err
+	}
 	l.background.Go(func() {
 		tick := time.NewTicker(saveEvery)
 		defer tick.Stop()
@@ -110,22 +112,16 @@ func (srv *Server) startExchange(ctx context.Context) error {
 
 // announce tells the other replicas by which directory and which rules of identities this
 // one decides.
-func (srv *Server) announce() {
-	s := exchange.State{Directory: srv.Parts.Store.Digest(), Identities: digestOfIdentities(srv.cfg)}
+func (srv *Server) announce() { srv.sessions.exchange.Announce(srv.decidesBy()) }
+
+// decidesBy returns by what this replica decides.
+func (srv *Server) decidesBy() exchange.State {
+	s := exchange.State{Directory: srv.Parts.Store.Digest()}
+	binary.BigEndian.PutUint64(s.Identities[:], srv.Parts.Ruleset().Digest)
 	if snap := srv.Parts.Store.Snapshot(); snap != nil {
 		s.Revision = snap.Latest()
 	}
-	srv.sessions.exchange.Announce(s)
-}
-
-// digestOfIdentities returns the digest of the configuration that decides what identities
-// get.
-func digestOfIdentities(cfg *config.Config) [sha256.Size]byte {
-	text, err := json.Marshal([]any{cfg.Identities, cfg.Profiles})
-	if err != nil {
-		return [sha256.Size]byte{} // is not compared
-	}
-	return sha256.Sum256(text)
+	return s
 }
 
 // exchanging returns nil if this replica has the sessions of the others, or does not wait

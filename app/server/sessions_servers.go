@@ -11,8 +11,8 @@ import (
 
 // prepareServers reads the files of the connection to the system account. Without a user of
 // the system account, it will never connect.
-func (srv *Server) prepareServers() (*servers.Servers, error) {
-	cfg := servers.Config{Now: srv.Parts.Now, Random: rand.Float64, Log: srv.log}
+func (srv *Server) prepareServers(refused func(servers.Refusal)) (*servers.Servers, error) {
+	cfg := servers.Config{Refused: refused, Now: srv.Parts.Now, Random: rand.Float64, Log: srv.log}
 	if !srv.cfg.Sessions.Configured() {
 		return servers.New(cfg), nil
 	}

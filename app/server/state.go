@@ -43,6 +43,8 @@ func (srv *Server) registerState() {
 	metrics.RegisterState(srv.registry, srv.bridge.states()...)
 	metrics.RegisterState(srv.registry, srv.exchangeStates()...)
 	metrics.RegisterState(srv.registry, srv.sessions.serverStates()...)
+	metrics.RegisterState(srv.registry, srv.sessions.refusalStates()...)
+	metrics.RegisterState(srv.registry, srv.sessions.revocationStates()...)
 	metrics.RegisterState(srv.registry,
 		metrics.State{
 			Name: "usher_build_info", Help: "Always 1; the version is a label.", Labels: []string{"version"},

@@ -321,7 +321,13 @@ func (s *Service) WaitEvent(tb testing.TB, code string) Event {
 // Eventually waits up to 20 seconds for a condition, which what describes.
 func Eventually(tb testing.TB, what string, condition func() bool) {
 	tb.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	EventuallyWithin(tb, 20*time.Second, what, condition)
+}
+
+// EventuallyWithin is Eventually with another limit.
+func EventuallyWithin(tb testing.TB, limit time.Duration, what string, condition func() bool) {
+	tb.Helper()
+	deadline := time.Now().Add(limit)
 	for !condition() {
 		if time.Now().After(deadline) {
 			tb.Fatalf("timed out waiting for: %s", what)

@@ -9,13 +9,15 @@ import (
 	"usher/issuer"
 )
 
-// Report says which keys one running usher has, and how often servers use them.
+// Report says which keys one running usher has, and how often servers use them, and what it
+// knows of live sessions.
 // It contains no secret.
 type Report struct {
 	Instance string    `json:"instance"` // random; differs for each process
 	Host     string    `json:"host,omitempty"`
 	Started  time.Time `json:"started"`
-	Keys     []KeyUse  `json:"keys"` // every key of the keyring, and other keys that servers requested (bounded)
+	Keys     []KeyUse  `json:"keys"`               // every key of the keyring, and other keys that servers requested (bounded)
+	Sessions *Sessions `json:"sessions,omitempty"` // nil: it does not say
 }
 
 // KeyUse says how often servers use one key. It counts the requests whose server

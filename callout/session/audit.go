@@ -19,3 +19,14 @@ func (s *Session) Closed(at time.Time, why audit.ClosedCode) audit.SessionClosed
 	}
 	return e
 }
+
+// RefusedByServer returns the audit event of a session whose server did not accept its user
+// JWT, for that reason.
+func (s *Session) RefusedByServer(at time.Time, code, reason, hint string) audit.RefusedByServer {
+	c := s.Closed(at, "")
+	return audit.RefusedByServer{
+		Time: at, RequestID: s.RequestID, Code: code, Cause: reason, Hint: hint,
+		User: c.User, Authority: c.Authority, IdentityID: c.IdentityID, Method: c.Method, KeyID: c.KeyID, Account: c.Account,
+		ClientHost: c.ClientHost, ClientID: c.ClientID, ServerID: c.ServerID, ServerName: c.ServerName,
+	}
+}

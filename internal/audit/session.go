@@ -31,7 +31,9 @@ type SessionClosed struct {
 	ServerName string
 }
 
-// ClosedCode is why usher has closed a session.
+// ClosedCode is why usher has closed a session: one of these, "lost" or "gained" if its grant
+// has become smaller or larger, or the code of why its credential is no longer good
+// (docs/reference/errors.md).
 type ClosedCode string
 
 // The reasons for closing a session.

@@ -108,7 +108,7 @@ func New(cfg Config) *Engine {
 		cfg: cfg, limiter: rate.NewLimiter(rate.Limit(cfg.Rate), max(1, cfg.Rate/10)),
 		wake: make(chan struct{}, 1), close: make(chan struct{}, 1),
 		changes: changes{users: map[string]bool{}}, late: map[string]bool{},
-		schedule: map[session.ID]time.Time{}, pending: map[session.ID]*pending{}, closed: map[string]uint64{},
+		schedule: map[session.ID]time.Time{}, pending: map[session.ID]*pending{}, closed: map[string]uint64{CauseLost: 0},
 	}
 }
 

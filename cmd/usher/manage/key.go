@@ -9,6 +9,7 @@ import (
 	"usher/api/client"
 	"usher/api/wire"
 	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/manage/credential"
 	"usher/cmd/usher/remote"
 )
 
@@ -36,7 +37,7 @@ func KeyCommand() *cli.Command {
 			Name: "add", Usage: "create another key for a user", Args: "USER KEY", CreatesKey: true,
 			Description: "KEY is the name of the new key. The key itself is printed on stdout once; usher\n" +
 				"stores only its digest.",
-			Flags: append(expiryFlags("no expiry"),
+			Flags: append(credential.ExpiryFlags("no expiry"),
 				&cli.StringFlag{Name: "not-before", Usage: "`INSTANT` from which the key is valid"},
 				&cli.StringSliceFlag{Name: "network", Usage: "`CIDR` or address from which the key may be used", DefaultText: "anywhere"},
 			),
@@ -54,7 +55,7 @@ func KeyCommand() *cli.Command {
 			Name: "refresh", Usage: "replace a key with a new one of the same name", Args: "USER", CreatesKey: true,
 			ConflictHint: "if the user has several keys, choose one of usher key list with --key KEY; for an expired key give --expires-in or --expires-on",
 			Description:  "Prints the new key on stdout once. The old key is denied at once, or after --grace.\n" + remote.OpenConnectionsHelp,
-			Flags: append(expiryFlags("the lifetime of the old key"),
+			Flags: append(credential.ExpiryFlags("the lifetime of the old key"),
 				&cli.StringFlag{Name: "key", Usage: "name of the `KEY` to replace", DefaultText: wire.DefaultKey},
 				&cli.StringFlag{Name: "grace", Usage: "`TIME` for which the old key stays valid, such as 1h"},
 			),
@@ -78,7 +79,7 @@ func keyList(ctx context.Context, r *remote.Session) (*wire.KeyList, error) {
 func keyAdd(ctx context.Context, r *remote.Session) error {
 	in := &wire.KeyInput{Name: r.Arg(1), SourceNetworks: remote.ListOption(r.CLI, "network")}
 	var err error
-	if in.ExpiresIn, in.ExpiresOn, err = expiry(r.CLI); err != nil {
+	if in.ExpiresIn, in.ExpiresOn, err = credential.Expiry(r.CLI); err != nil {
 		return err
 	}
 	if in.NotBefore, err = remote.TimeOption(r.CLI, "not-before"); err != nil {
@@ -88,39 +89,7 @@ func keyAdd(ctx context.Context, r *remote.Session) error {
 	if err != nil {
 		return err
 	}
-	return r.PrintKey(k, k.Token, "created key %s of user %s%s", k.Name, r.Arg(0), expiryText(k.ExpiresOn))
-}
-
-// expiryFlags returns the options for the end of a new key. defaultText is the default.
-func expiryFlags(defaultText string) []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "expires-in", Usage: "`TIME` for which the key is valid, such as 720h", DefaultText: defaultText},
-		&cli.StringFlag{Name: "expires-on", Usage: "`INSTANT` at which the key expires, such as 2030-01-01T00:00:00Z"},
-	}
-}
-
-// expiry reads expiryFlags. At most one of them may be set.
-func expiry(c *cli.Context) (in string, on *time.Time, err error) {
-	life, err := cmdutil.PositiveDuration(c, "expires-in", "the key would be expired already")
-	if err != nil {
-		return "", nil, err
-	}
-	if life > 0 && c.IsSet("expires-on") {
-		return "", nil, cmdutil.UsageError("", "--expires-in and --expires-on: give only one of them")
-	}
-	if life > 0 {
-		in = life.String()
-	}
-	on, err = remote.TimeOption(c, "expires-on")
-	return in, on, err
-}
-
-// expiryText describes the expiry of a key, or returns "".
-func expiryText(at time.Time) string {
-	if at.IsZero() {
-		return ""
-	}
-	return ", which expires at " + remote.FormatTime(at)
+	return r.PrintKey(k, k.Token, "created key %s of user %s%s", k.Name, r.Arg(0), credential.ExpiryText(k.ExpiresOn))
 }
 
 func keyRefresh(ctx context.Context, r *remote.Session) error {
@@ -134,7 +103,7 @@ func keyRefresh(ctx context.Context, r *remote.Session) error {
 			return err
 		}
 	}
-	if in.ExpiresIn, in.ExpiresOn, err = expiry(r.CLI); err != nil {
+	if in.ExpiresIn, in.ExpiresOn, err = credential.Expiry(r.CLI); err != nil {
 		return err
 	}
 	if grace > 0 {
@@ -144,5 +113,5 @@ func keyRefresh(ctx context.Context, r *remote.Session) error {
 	if err != nil {
 		return err
 	}
-	return r.PrintKey(u, u.Token, "replaced key %s of user %s%s", u.Key, u.Name, expiryText(u.ExpiresOn))
+	return r.PrintKey(u, u.Token, "replaced key %s of user %s%s", u.Key, u.Name, credential.ExpiryText(u.ExpiresOn))
 }

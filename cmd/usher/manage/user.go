@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/manage/credential"
 	"usher/cmd/usher/remote"
 	"usher/internal/fault"
 	"usher/internal/plural"
@@ -81,7 +82,7 @@ func UserCommand() *cli.Command {
 			},
 		},
 	)...)
-	group.Subcommands = append(group.Subcommands, nkeyCommand(), passwordCommand(), certificateCommand(), bindingCommand())
+	group.Subcommands = append(group.Subcommands, credential.NKeyCommand(), credential.PasswordCommand(), credential.CertificateCommand(), credential.BindingCommand())
 	return group
 }
 

@@ -1,4 +1,4 @@
-package manage
+package credential
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"usher/cmd/usher/remote"
 )
 
-// passwordCommand returns "usher user password".
-func passwordCommand() *cli.Command {
+// PasswordCommand returns "usher user password".
+func PasswordCommand() *cli.Command {
 	columns := []remote.Column[wire.Password]{
 		{Name: "enabled", Value: func(p *wire.Password) string { return remote.YesNo(p.Enabled) }},
 		{Name: "set", Value: func(p *wire.Password) string { return remote.FormatTime(p.CreatedOn) }},
@@ -74,5 +74,5 @@ func setPassword(ctx context.Context, r *remote.Session) error {
 	if err != nil {
 		return err
 	}
-	return r.PrintDone(p, "set the password of user %s%s", r.Arg(0), expiryText(p.ExpiresOn))
+	return r.PrintDone(p, "set the password of user %s%s", r.Arg(0), ExpiryText(p.ExpiresOn))
 }

@@ -1,4 +1,4 @@
-package manage
+package credential
 
 import (
 	"context"
@@ -75,12 +75,12 @@ func (o *otherKeys[T, L, In]) add(ctx context.Context, r *remote.Session, in *In
 		return err
 	}
 	k := o.key(added)
-	return r.PrintDone(added, "added %s %s to user %s%s", o.noun, k.Name, r.Arg(0), expiryText(k.ExpiresOn))
+	return r.PrintDone(added, "added %s %s to user %s%s", o.noun, k.Name, r.Arg(0), ExpiryText(k.ExpiresOn))
 }
 
 // termFlags are the options of terms for a new key.
 func termFlags() []cli.Flag {
-	return append(expiryFlags("no expiry"),
+	return append(ExpiryFlags("no expiry"),
 		&cli.StringFlag{Name: "not-before", Usage: "`INSTANT` from which it is valid"},
 		&cli.StringSliceFlag{Name: "network", Usage: "`CIDR` or address from which it may be used", DefaultText: "anywhere"},
 	)
@@ -99,7 +99,7 @@ func setTermFlags() []cli.Flag {
 func terms(c *cli.Context) (in wire.KeyTerms, err error) {
 	if c.String("expires-in") == wire.Never && !c.IsSet("expires-on") {
 		in.ExpiresIn = wire.Never
-	} else if in.ExpiresIn, in.ExpiresOn, err = expiry(c); err != nil {
+	} else if in.ExpiresIn, in.ExpiresOn, err = Expiry(c); err != nil {
 		return in, err
 	}
 	in.SourceNetworks = remote.ListOption(c, "network")

@@ -1,4 +1,4 @@
-package manage
+package credential
 
 import (
 	"context"
@@ -33,8 +33,8 @@ func certificatesOf() *otherKeys[wire.Certificate, wire.CertificateList, wire.Ce
 	}
 }
 
-// certificateCommand returns "usher user certificate".
-func certificateCommand() *cli.Command {
+// CertificateCommand returns "usher user certificate".
+func CertificateCommand() *cli.Command {
 	o := certificatesOf()
 	return remote.Subgroup("user", "certificate", "manage the TLS client certificates of a user", append(o.commands(), remote.Command{
 		Name: "add", Usage: "add the subject of a certificate to a user", Args: "USER KEY", Flags: append(subjectFlags(), termFlags()...),
@@ -73,8 +73,8 @@ func bindingsOf() *otherKeys[wire.Binding, wire.BindingList, wire.BindingInput] 
 	}
 }
 
-// bindingCommand returns "usher user binding".
-func bindingCommand() *cli.Command {
+// BindingCommand returns "usher user binding".
+func BindingCommand() *cli.Command {
 	o := bindingsOf()
 	flags := append([]cli.Flag{
 		&cli.StringFlag{Name: "service-type", Usage: "`TYPE` of service, as the client names it"},

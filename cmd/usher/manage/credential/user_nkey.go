@@ -1,4 +1,4 @@
-package manage
+package credential
 
 import (
 	"context"
@@ -26,8 +26,8 @@ func nkeysOf() *otherKeys[wire.NKey, wire.NKeyList, wire.NKeyInput] {
 	}
 }
 
-// nkeyCommand returns "usher user nkey".
-func nkeyCommand() *cli.Command {
+// NKeyCommand returns "usher user nkey".
+func NKeyCommand() *cli.Command {
 	o := nkeysOf()
 	return remote.Subgroup("user", "nkey", "manage the nkeys of a user", append(o.commands(),
 		remote.Command{

@@ -1,0 +1,98 @@
+package server_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/app/apptest"
+	"usher/app/config"
+	"usher/app/server"
+	"usher/app/setup"
+	"usher/callout/callouttest"
+	"usher/directory"
+	"usher/directory/snapshot"
+)
+
+// startReplica starts an usher of an installation, and stops it when the test ends.
+func startReplica(t *testing.T, in apptest.Site, change func(*config.Config)) (*server.Server, *callouttest.Buffer) {
+	t.Helper()
+	cfg, err := config.Load(in.Config())
+	callouttest.Must(t, err)
+	change(cfg)
+	log := &callouttest.Buffer{}
+	srv, err := server.New(cfg, log)
+	callouttest.Must(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	started, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- srv.Serve(ctx, func() { close(started) }) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("stopping: %v\n%s", err, log)
+		}
+	})
+	select {
+	case <-started:
+	case err := <-ended:
+		ended <- nil
+		t.Fatalf("starting: %v\n%s", err, log)
+	}
+	callouttest.Eventually(t, "usher is ready", func() bool { return srv.Ready() == nil })
+	return srv, log
+}
+
+// With a bucket and two replicas, a change closes the sessions that lose something and no
+// others, and writes who was closed and why.
+func TestRevocation(t *testing.T) {
+	t.Parallel()
+	in := apptest.NewSite(t, func(o *setup.Options) { o.KV = true })
+	in.NatsServer(t)
+	own := func(cfg *config.Config) {
+		cfg.HTTP.Listen, cfg.API.Listen, cfg.Audit = "", "", config.Audit{To: "stderr"}
+	}
+	first, log := startReplica(t, in, own)
+	_, otherLog := startReplica(t, in, func(cfg *config.Config) {
+		own(cfg)
+		cfg.Directory.SnapshotFile, cfg.Sessions.StateFile = "", ""
+	})
+	user, shop := directory.IDOf(directory.KindUser, "pia"), directory.IDOf(directory.KindProject, "shop")
+	set := func(entries ...directory.Entry) {
+		t.Helper()
+		_, err := first.Bucket().Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) { return entries, nil })
+		callouttest.Must(t, err)
+	}
+	set(
+		directory.Entry{Key: directory.UserKey(user), Value: &directory.User{Name: "pia"}},
+		directory.Entry{Key: directory.KeyKey(user, "one"), Value: &directory.Key{Digest: directory.DigestOf("p1")}},
+		directory.Entry{Key: directory.KeyKey(user, "two"), Value: &directory.Key{Digest: directory.DigestOf("p2")}},
+		directory.Entry{Key: directory.ProjectKey(shop), Value: &directory.Project{Name: "shop", Account: "APP"}},
+		directory.Entry{Key: directory.MemberKey(shop, user), Value: &directory.Member{Roles: []directory.Role{directory.RoleProjectAdmin}}},
+	)
+	connect := func(key string) *nats.Conn { return apptest.Connected(t, in.URL, nats.Token(key), nats.NoReconnect()) }
+	one, two := connect("p1"), connect("p2")
+	set(directory.Entry{Key: directory.KeyKey(user, "one")})
+	callouttest.Eventually(t, "the session of the key is closed", func() bool { return !one.IsConnected() })
+	if err := two.Flush(); err != nil {
+		t.Errorf("the session of another key: %v", err)
+	}
+	set(directory.Entry{Key: directory.MemberKey(shop, user)})
+	callouttest.Eventually(t, "the session of the member is closed", func() bool { return !two.IsConnected() })
+	lines := func() (out []string) {
+		for line := range strings.Lines(log.String() + otherLog.String()) {
+			if strings.Contains(line, `"kind":"session_closed"`) {
+				out = append(out, line)
+			}
+		}
+		return out
+	}
+	callouttest.Eventually(t, "the audit says so", func() bool { return len(lines()) == 2 })
+	for _, want := range []string{`"code":"key_unknown"`, `"code":"no_role"`} {
+		if !slices.ContainsFunc(lines(), func(line string) bool { return strings.Contains(line, want) && strings.Contains(line, `"user":"pia"`) }) {
+			t.Errorf("no event has %s: %q", want, lines())
+		}
+	}
+}
