@@ -66,6 +66,8 @@ func TestAccess(t *testing.T) {
 			got := s.as(name, rt.Method, target, "[]")
 			want := who.code
 			switch {
+			case rt.Form != nil: // TestLogout
+				continue
 			case rt.Access.Open:
 				want = http.StatusOK
 			case want != 0:

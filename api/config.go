@@ -50,6 +50,9 @@ type Config struct {
 	// to know.
 	SessionClosed func(audit.SessionClosed)
 
+	// LogOut acts on the logout tokens of identity providers; nil: there are none.
+	LogOut sessions.LogOut
+
 	// Accounts creates and closes accounts of projects; nil: this service does not.
 	Accounts projects.Accounts
 	// AccountRequired refuses a project without an account if Accounts is nil. It is set in
@@ -86,7 +89,7 @@ func (c *Config) users() *users.Handlers {
 }
 
 func (c *Config) sessions() *sessions.Handlers {
-	return sessions.New(sessions.Config{Live: c.Sessions, Closed: c.SessionClosed, Now: c.Now})
+	return sessions.New(sessions.Config{Live: c.Sessions, Closed: c.SessionClosed, LogOut: c.LogOut, Now: c.Now})
 }
 
 func (c *Config) projects() *projects.Handlers {

@@ -32,16 +32,6 @@ func (s *Service) findAgain(x *exchange) {
 	}
 }
 
-// verifyAgain decides by the session if nothing else is presented, or if what is presented
-// is not the credential of the session. It reports whether it has decided.
-func (s *Service) verifyAgain(x *exchange) bool {
-	if x.again.session == nil || !x.again.alone && !s.presentsAnother(x) {
-		return false
-	}
-	s.decideAgain(x)
-	return true
-}
-
 // presentsAnother reports whether a request was denied because it has something else in
 // place of the token of the session. Only a denial that cost no wait tells: everything else
 // is the last word about what is presented.
@@ -85,7 +75,8 @@ func (s *Service) verify(ctx context.Context, x *exchange) bool {
 		x.gate = gate{s, x}
 		x.decision = s.cfg.Decider.verify(ctx, &x.credential, &x.gate)
 	}
-	if s.verifyAgain(x) {
+	if x.again.session != nil && (x.again.alone || s.presentsAnother(x)) {
+		s.decideAgain(x)
 		return x.decision.Outcome == Granted
 	}
 	return x.decision.Outcome == ""

@@ -125,6 +125,16 @@ func BindingNotFound() *Error {
 
 // Errors that AMS does not have.
 
+// LogoutRefused refuses a logout token.
+func LogoutRefused(cause error) *Error {
+	return newError(http.StatusBadRequest, "BAD_REQUEST", "The logout token is not good").WithCause(cause)
+}
+
+// LogoutUnavailable says that a logout token cannot be verified now.
+func LogoutUnavailable(cause error) *Error {
+	return newError(http.StatusServiceUnavailable, "UNAVAILABLE", "The logout token cannot be verified now").WithCause(cause)
+}
+
 // RevocationUnknown says that no CA tells now whether a certificate has been revoked.
 func RevocationUnknown(cause error) *Error {
 	return newError(http.StatusServiceUnavailable, "UNAVAILABLE", "It cannot be checked now whether your certificate has been revoked").WithCause(cause)

@@ -61,7 +61,7 @@ func securityOf(in rest.KeyIn) (security []any, schemes object) {
 
 func operation(r *rest.Route, schemas object, security []any) object {
 	group, _, _ := strings.Cut(r.Name, ".")
-	failed := object{"description": "The request failed.", "content": content("", wire.Error{}, schemas)}
+	failed := object{"description": "The request failed.", "content": content("", errorOf(r), schemas)}
 	op := object{
 		"operationId": r.Name, "summary": r.Doc, "tags": []string{group},
 		"responses": object{strconv.Itoa(http.StatusOK): success(r, schemas), "default": failed},
@@ -76,10 +76,29 @@ func operation(r *rest.Route, schemas object, security []any) object {
 	if roles := slices.Concat(rest.Strings(r.Access.Service), rest.Strings(r.Access.Project)); len(roles) > 0 {
 		op["x-roles"] = roles
 	}
-	if r.Body != nil || r.BodyType != "" {
+	switch {
+	case r.Form != nil:
+		op["requestBody"] = object{"required": true, "content": form(r.Form)}
+	case r.Body != nil || r.BodyType != "":
 		op["requestBody"] = object{"required": !r.OptionalBody, "content": content(r.BodyType, r.Body, schemas)}
 	}
 	return op
+}
+
+func errorOf(r *rest.Route) any {
+	if r.OAuthErrors {
+		return wire.OAuthError{}
+	}
+	return wire.Error{}
+}
+
+func form(fields []rest.Parameter) object {
+	properties, names := object{}, []string{}
+	for _, f := range fields {
+		properties[f.Name] = object{"type": "string", "description": f.Doc}
+		names = append(names, f.Name)
+	}
+	return object{rest.TypeForm: object{"schema": object{"type": "object", "required": names, "properties": properties}}}
 }
 
 func parameters(r *rest.Route) (all []any) {

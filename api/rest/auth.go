@@ -59,14 +59,20 @@ func (r *Request) authenticate() error {
 	if err == nil {
 		return nil
 	}
-	r.refused = true
 	var reason *tokens.Reason
 	if errors.As(err, &reason) && reason.Identity.Name != "" {
 		r.Change.Actor, r.Change.ActorKeyID = reason.Identity.Name, reason.Identity.KeyID
 	}
 	// A key that cannot be verified now counts too: otherwise a client could guess keys
 	// without a limit while the directory is unreadable.
-	return r.limit(r.router.failedKeys, ratelimit.HostSource(r.host), authError(err), "Too many failed attempts from this address")
+	return r.CountFailure(authError(err))
+}
+
+// CountFailure counts what the client presented as refused. It returns the error, or one that
+// says that the client's host has had too many of them.
+func (r *Request) CountFailure(e *apierror.Error) *apierror.Error {
+	r.refused = true
+	return r.limit(r.router.failedKeys, ratelimit.HostSource(r.host), e, "Too many failed attempts from this address")
 }
 
 // find finds the caller in a snapshot.

@@ -72,7 +72,23 @@ func (r *Request) respondError(e *apierror.Error) {
 	for name, values := range e.Header {
 		r.writer.Header()[name] = values
 	}
-	_ = r.writeJSON(e.Code, r.ErrorBody(e)) // an error always encodes
+	var body any = r.ErrorBody(e)
+	if r.Route.OAuthErrors {
+		body = r.oauthError(e)
+	}
+	_ = r.writeJSON(e.Code, body) // an error always encodes
+}
+
+// oauthError returns an error as OAuth 2.0 spells it.
+func (r *Request) oauthError(e *apierror.Error) wire.OAuthError {
+	code := "temporarily_unavailable"
+	switch {
+	case e.Code == http.StatusInternalServerError:
+		code = "server_error"
+	case e.Code < http.StatusInternalServerError && e.Code != http.StatusTooManyRequests:
+		code = "invalid_request"
+	}
+	return wire.OAuthError{Error: code, Description: r.redact(e.Message, maxMessage)}
 }
 
 // ErrorBody returns an error as the response shows it, without secrets.

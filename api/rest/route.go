@@ -49,7 +49,8 @@ type Route struct {
 	BodyName     string // what an AMS error calls the body, as in "Invalid Topic ACL Arguments"; empty: "Invalid Request Body"
 	BodyType     string // content type of a body that the handler reads itself; empty: JSON
 	OptionalBody bool
-	MaxBody      int64 // bytes; 0: Config.MaxBody
+	Form         []Parameter // fields of a body of TypeForm, all required; ReadForm reads it
+	MaxBody      int64       // bytes; 0: Config.MaxBody
 
 	Response     any    // zero value of the response; nil: its body is empty
 	ResponseType string // content type of the response; empty: JSON
@@ -61,6 +62,7 @@ type Route struct {
 	Writes    bool // changes the directory, though its method is GET
 
 	KeepsDirectory bool // changes something else than the directory
+	OAuthErrors    bool // errors are wire.OAuthError (RFC 6749 section 5.2) instead of wire.Error
 
 	Timeout        time.Duration // 0: Config.Timeout
 	ProjectMayMiss bool          // a service_admin may call it for a project that does not exist any more

@@ -57,6 +57,7 @@ type Explanation struct {
 type Config struct {
 	Live   Live                      // nil: the routes know no session
 	Closed func(audit.SessionClosed) // receives every session that was closed; nil: nobody wants to know
+	LogOut LogOut                    // nil: no identity provider may log anybody out
 	Now    func() time.Time
 }
 

@@ -26,6 +26,7 @@ const (
 func (h *Handlers) Routes() []rest.Route {
 	all, project := rest.Admins(), rest.Admins(directory.RoleProjectAdmin)
 	return []rest.Route{
+		h.logoutRoute(),
 		{
 			Name: "session.list", Method: http.MethodGet, Path: path, Access: all, Handler: h.list,
 			Doc:      "Lists live sessions, newest first.",

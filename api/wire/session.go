@@ -119,3 +119,9 @@ type NotClosed struct {
 	User  string `json:"user,omitempty"`
 	Cause string `json:"cause"`
 }
+
+// OAuthError is the error of a request of an identity provider (RFC 6749 section 5.2).
+type OAuthError struct {
+	Error       string `json:"error"` // such as invalid_request
+	Description string `json:"error_description,omitempty"`
+}

@@ -39,7 +39,7 @@ func NewSite(tb testing.TB, options func(o *setup.Options)) Site {
 	}
 	o := setup.Options{
 		Dir: in.Dir, Listen: strings.TrimPrefix(in.URL, "nats://"), Random: rand.Reader, Now: time.Now(),
-		Config: map[string]string{"http.listen": strings.TrimPrefix(in.Web, "http://")},
+		Config: map[string]string{"http.listen": strings.TrimPrefix(in.Web, "http://"), "api.listen": "127.0.0.1:0"},
 	}
 	options(&o)
 	_, err := setup.Write(o)

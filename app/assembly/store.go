@@ -32,10 +32,11 @@ type Store interface {
 	Close() error
 }
 
-// fileStore is a directory in a file.
-type fileStore struct{ *file.Store }
+// File is a directory in a file.
+type File struct{ *file.Store }
 
-func (fileStore) Close() error { return nil }
+// Close does nothing: nothing is open.
+func (File) Close() error { return nil }
 
 // Bucket is a directory in a JetStream bucket, on the servers or embedded in this process.
 type Bucket struct {
@@ -74,7 +75,7 @@ func OpenDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 		if err != nil {
 			return nil, fault.InConfig(fmt.Errorf("directory: %w", err))
 		}
-		return fileStore{s}, nil
+		return File{s}, nil
 	}
 	s := &Bucket{Cfg: cfg, dialing: &lastError{Handler: log.Handler()}, following: &lastError{Handler: log.Handler()}}
 	if err := s.connect(cfg, slog.New(s.dialing), now, on.Changed == nil); err != nil {

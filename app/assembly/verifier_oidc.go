@@ -31,7 +31,7 @@ func jwtVerifiers(in *verifierInputs) ([]tokens.Verifier, error) {
 		authorities = append(authorities, oidc.Authority{
 			Name: c.Name, Issuer: c.Issuer, TokenType: oidc.TokenType(c.TokenType), AnyTyp: !c.RequireTyp,
 			Audiences: c.Audiences, Algorithms: c.Algorithms, Clients: c.Clients, Required: requiredClaims(c.RequiredClaims),
-			Leeway: c.Leeway, MaxSize: c.MaxSize, Keys: keys,
+			Leeway: c.Leeway, MaxSize: c.MaxSize, Logout: c.BackchannelLogout, LogoutAudiences: c.LogoutAudiences, Keys: keys,
 		})
 	}
 	for i := range in.cfg.Credentials.Kubernetes {

@@ -112,8 +112,11 @@ func checkFileAccounts(f *finding.List, file string, x *devserver.File, cfg *con
 func checkFileUsers(f *finding.List, file string, x *devserver.File, cfg *config.Config) {
 	const check = "server config"
 	c := x.Callout
-	ushersUsers := map[string]bool{cfg.NATS.User: cfg.NATS.User != "", cfg.NATS.SystemUser: cfg.NATS.SystemUser != ""}
-	for _, seed := range []string{cfg.NATS.NKeyFile, cfg.NATS.SystemNKeyFile} {
+	ushersUsers := map[string]bool{}
+	for _, name := range []string{cfg.NATS.User, cfg.NATS.SystemUser, cfg.Sessions.User} {
+		ushersUsers[name] = name != ""
+	}
+	for _, seed := range []string{cfg.NATS.NKeyFile, cfg.NATS.SystemNKeyFile, cfg.Sessions.NKeyFile} {
 		if public := publicUserKey(seed); public != "" {
 			ushersUsers[public] = true
 		}

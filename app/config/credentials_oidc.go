@@ -22,7 +22,12 @@ type OIDC struct {
 	RequiredClaims []string      `yaml:"required_claims" default:"[]" rule:"claims" doc:"Claims that a token must have, with their values, such as hd=example.org. A claim that is a list must contain the value; * is any value."`
 	Leeway         time.Duration `yaml:"leeway" default:"30s" rule:"not-negative at-most=5m" doc:"Maximum difference between the clocks of the provider and usher: how much longer a token is accepted after exp, and how much earlier before nbf and iat."`
 	MaxSize        int           `yaml:"max_size" default:"8192" rule:"between=512..65536" doc:"Maximum size of a token, in bytes. nats-server has a limit as well: max_control_line, 4 KB by default, must be some hundred bytes larger than the token."`
-	Keys           IssuerKeys    `yaml:"keys" doc:"Where the public keys of the provider come from, and how long usher uses them."`
+
+	BackchannelLogout bool          `yaml:"backchannel_logout" default:"false" doc:"Whether usher takes logout tokens of the provider at POST /v1/logout of api.listen (OpenID Connect Back-Channel Logout). It closes the sessions of who has logged out, and refuses tokens that were issued before the logout."`
+	LogoutAudiences   []string      `yaml:"logout_audiences" default:"[]" rule:"each=line unique" doc:"A logout token must be for one of these (claim aud): the client IDs with which people log in. If empty, for one of audiences."`
+	LogoutLifetime    time.Duration `yaml:"logout_lifetime" default:"24h" rule:"at-least=10m at-most=720h" doc:"Longest lifetime of the tokens that the provider issues for usher: for so long after a logout usher refuses tokens that were issued before it."`
+
+	Keys IssuerKeys `yaml:"keys" doc:"Where the public keys of the provider come from, and how long usher uses them."`
 }
 
 // IssuerKeys configures where the public keys of an issuer come from.
@@ -40,7 +45,8 @@ type IssuerKeys struct {
 
 func oidcConstraints() []schema.Constraint {
 	const at = "credentials.oidc[]."
-	return append(issuerKeysConstraints(at+"keys."), discoverable(at), typOnlyOfAccessTokens(at))
+	return append(issuerKeysConstraints(at+"keys."), discoverable(at), typOnlyOfAccessTokens(at),
+		schema.OnlyWith(at+"logout_audiences", at+"backchannel_logout"), schema.OnlyWith(at+"backchannel_logout", "api.listen"))
 }
 
 // issuerKeysConstraints are those of a section IssuerKeys.

@@ -38,6 +38,9 @@ func (srv *Server) startAPI(ctx context.Context) error {
 	}
 	apiConfig := srv.apiConfig()
 	apiConfig.Accounts = maker
+	if apiConfig.LogOut, err = srv.logOut(); err != nil {
+		return err
+	}
 	handler, err := api.New(apiConfig)
 	if err != nil {
 		return err

@@ -189,6 +189,7 @@ func (g *EventGateway) usherConfig() ([]byte, error) {
 		"nats.user": ServiceUser, "nats.password_file": FilePassword,
 		"nats.system_user": SystemUser, "nats.system_password_file": FileSystem,
 		"sessions.user": SessionsUser, "sessions.password_file": FileSessions,
+		"sessions.state_file":    FileState,
 		"gateways":               g.gateways(),
 		"accounts.callout":       AccountCallout,
 		"accounts.system":        AccountSystem,
@@ -197,6 +198,7 @@ func (g *EventGateway) usherConfig() ([]byte, error) {
 		"keyring.dir":            DirKeys,
 		"directory.file":         FileDirectory,
 		"healthcheck.token_file": FileHealthToken,
+		"api.listen":             ListenAPI,
 		"audit.to":               "file",
 		"audit.file":             FileAudit,
 	}

@@ -135,7 +135,8 @@ func sessionsUser(hash string) string {
 
 const emptyDirectory = `# Users, projects, topics, subscriptions and ACLs. usher reloads this file when it
 # changes. If it has an error, usher logs the error and keeps the last good directory.
-# An example, to replace the two empty lists at the end:
+# "usher apikey new --user admin --service-role service_admin" prints the lines of a user
+# who may use the management API. An example, to replace the two empty lists at the end:
 #
 # users:
 #   - name: alice

@@ -56,7 +56,7 @@ const (
 	SessionsUser   = "usher-sessions" // lists and closes connections
 )
 
-// ListenAPI is the default address of the management API, for a directory in NATS.
+// ListenAPI is where the management API of a new installation listens.
 const ListenAPI = "127.0.0.1:9779"
 
 // DefaultListen is where the nats-server of a new installation listens for clients.

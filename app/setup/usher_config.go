@@ -25,6 +25,7 @@ func (o *Options) usherConfig() ([]byte, error) {
 		"accounts.healthcheck":   AccountHealth,
 		"keyring.dir":            DirKeys,
 		"healthcheck.token_file": FileHealthToken,
+		"api.listen":             ListenAPI,
 		"sessions.state_file":    FileState,
 		"audit.to":               "file",
 		"audit.file":             FileAudit,
@@ -55,7 +56,6 @@ func (o *Options) directoryConfig() map[string]string {
 	return map[string]string{
 		"directory.from":          config.DirectoryKV,
 		"directory.snapshot_file": FileSnapshot,
-		"api.listen":              ListenAPI,
 	}
 }
 

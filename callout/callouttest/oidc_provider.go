@@ -81,6 +81,17 @@ func (p *OIDCProvider) ServiceToken(tb testing.TB) string {
 	return answer.Token
 }
 
+// LogoutToken ends the session of a user, and returns the logout token. claims replace those
+// of the token; an empty one removes it.
+func (p *OIDCProvider) LogoutToken(tb testing.TB, sub string, claims map[string]string) string {
+	tb.Helper()
+	form := url.Values{"sub": {sub}}
+	for name, value := range claims {
+		form.Set(name, value)
+	}
+	return string(p.post(tb, "/test/logout", form, "", ""))
+}
+
 func (p *OIDCProvider) post(tb testing.TB, path string, form url.Values, user, password string) []byte {
 	tb.Helper()
 	r, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, p.Issuer+path, strings.NewReader(form.Encode()))

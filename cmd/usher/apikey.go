@@ -4,11 +4,13 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/remote"
 	"usher/directory"
 	"usher/tokens/apikey"
 )
@@ -20,13 +22,16 @@ func apikeyCommand() *cli.Command {
 		Subcommands: []*cli.Command{{
 			Name:      "new",
 			Usage:     "create an API key for a user of directory.yaml",
-			UsageText: "usher apikey new --user NAME [--id ID] [--expires-in TIME] [--json]",
+			UsageText: "usher apikey new --user NAME [--service-role SERVICE_ROLE]... [--id ID]\n      [--expires-in TIME] [--to FILE] [--json]",
 			Description: "Prints the key on stdout once; usher stores only its digest. Prints the lines for\n" +
-				"directory.yaml, with the digest, on stderr.",
+				"directory.yaml, with the digest, on stderr. With --service-role they are those of a\n" +
+				"new user, such as the first service_admin, whose key the management API needs.",
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "user", Usage: "`NAME` of the user"},
+				&cli.StringSliceFlag{Name: "service-role", Usage: "`SERVICE_ROLE` of a new user: " + cmdutil.JoinValues(directory.ServiceRoles())},
 				&cli.StringFlag{Name: "id", Usage: "`ID` of the key in logs", DefaultText: "the first digits of its digest"},
 				&cli.StringFlag{Name: "expires-in", Usage: "`TIME` for which the key is valid, such as 720h", DefaultText: "no expiry"},
+				remote.KeyOutputFlag(),
 				&cli.BoolFlag{Name: "json", Usage: "print key and digest as JSON on stdout"},
 			},
 			Action: apikeyNew,
@@ -40,6 +45,7 @@ type newKey struct {
 	Digest  string     `json:"digest"`
 	ID      string     `json:"id"`
 	Expires *time.Time `json:"expires,omitempty"`
+	Roles   []string   `json:"service_roles,omitempty"`
 }
 
 func apikeyNew(c *cli.Context) error {
@@ -60,12 +66,21 @@ func apikeyNew(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	roles := c.StringSlice("service-role")
+	if err := cmdutil.CheckValues("--service-role", roles, directory.ServiceRoles()); err != nil {
+		return err
+	}
+	to, err := remote.OpenKeyOutput(c)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
 	key, err := apikey.New(rand.Reader)
 	if err != nil {
 		return fmt.Errorf("create API key: %w", err)
 	}
 	digest := directory.DigestOf(key)
-	out := newKey{User: user, Key: key, Digest: digest.String(), ID: id}
+	out := newKey{User: user, Key: key, Digest: digest.String(), ID: id, Roles: roles}
 	if life > 0 {
 		end := time.Now().Add(life).UTC().Truncate(time.Second)
 		out.Expires = &end
@@ -76,11 +91,24 @@ func apikeyNew(c *cli.Context) error {
 	if c.Bool("json") {
 		return json.NewEncoder(c.App.Writer).Encode(out)
 	}
-	if _, err := fmt.Fprintln(c.App.Writer, key); err != nil {
+	if err := to.Write(key); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.App.ErrWriter, "# under keys: of user %s in directory.yaml\n%s", user, out.yaml(id != ""))
+	_, err = fmt.Fprint(c.App.ErrWriter, out.lines(id != ""))
 	return err
+}
+
+// lines returns the lines for directory.yaml: those of the key, or, with service roles,
+// those of a new user.
+func (k *newKey) lines(withID bool) string {
+	entry := k.yaml(withID)
+	if len(k.Roles) == 0 {
+		return fmt.Sprintf("# under keys: of user %s in directory.yaml\n%s", k.User, entry)
+	}
+	const indent = "    "
+	entry = indent + "  " + strings.ReplaceAll(strings.TrimSuffix(entry, "\n"), "\n", "\n"+indent+"  ") + "\n"
+	return fmt.Sprintf("# under users: in directory.yaml, in place of [] if there are none\n  - name: %s\n    service_roles: [%s]\n    keys:\n%s",
+		k.User, strings.Join(k.Roles, ", "), entry)
 }
 
 // yaml returns the entry for directory.yaml.

@@ -67,7 +67,7 @@ func stockServer(t *testing.T, program, natsServer string, mode ...string) {
 	in := newInstallation(t)
 	callouttest.Must(t, os.RemoveAll(in.Dir))
 	args := append([]string{"init"}, mode...)
-	code, _, stderr := output(t, program, append(args, "--listen", strings.TrimPrefix(in.URL, "nats://"), "--http", strings.TrimPrefix(in.Web, "http://"), in.Dir)...)
+	code, _, stderr := output(t, program, append(args, "--listen", strings.TrimPrefix(in.URL, "nats://"), "--http", strings.TrimPrefix(in.Web, "http://"), "--api", in.API, in.Dir)...)
 	if code != cmdutil.ExitOK {
 		t.Fatalf("init: %d\n%s", code, stderr)
 	}

@@ -69,7 +69,7 @@ func bootstrap(c *cli.Context) error {
 	if cfg.Directory.From == config.DirectoryFile {
 		return &fault.Error{
 			Kind: fault.Config, Err: fmt.Errorf("directory.from is %s: edit that file to add users", cfg.Directory.From),
-			Hint: "create a key for the file with usher apikey new, or set directory.from: kv",
+			Hint: "usher apikey new --user admin --service-role service_admin prints the lines for that file; or set directory.from: kv",
 		}
 	}
 	out, err := remote.OpenKeyOutput(c)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"runtime"
 	"slices"
@@ -124,7 +123,7 @@ func TestAdminKeyAgain(t *testing.T) {
 // whose creation fails is removed.
 func TestKeyIsWrittenFirst(t *testing.T) {
 	t.Parallel()
-	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
+	in := initialized(t, "--kv")
 	in.Edit(t, setup.FileConfig, "  from: kv\n", "  from: embedded\n  store_dir: store\n")
 	in.NatsServer(t)
 	if runtime.GOOS == "linux" {

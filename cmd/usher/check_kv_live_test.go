@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -15,7 +14,7 @@ import (
 // without one.
 func TestCheckDirectoryInNATS(t *testing.T) {
 	t.Parallel()
-	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
+	in := initialized(t, "--kv")
 	in.NatsServer(t)
 	checkLive(t, in.Config()).finds(t, cmdutil.ExitOK, "directory", "warning", "does not exist yet")
 	if code, _, stderr := usher(t, "bootstrap", "-c", in.Config()); code != cmdutil.ExitOK {
@@ -40,7 +39,7 @@ func TestCheckDirectoryInNATS(t *testing.T) {
 // it.
 func TestCheckEmbedded(t *testing.T) {
 	t.Parallel()
-	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
+	in := initialized(t, "--kv")
 	in.Edit(t, setup.FileConfig, "from: kv", "from: embedded")
 	in.Edit(t, setup.FileConfig, "#store_dir: \"\"", "store_dir: store")
 	in.NatsServer(t)

@@ -175,7 +175,7 @@ func TestCheckServerDown(t *testing.T) {
 func TestCheckNotAnAuthUser(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	in.Edit(t, setup.FileServerConfig, "auth_users: [ usher, usher-system ]", "auth_users: [ somebody ]")
+	in.Edit(t, setup.FileServerConfig, "auth_users: [ usher, usher-system, usher-sessions ]", "auth_users: [ somebody ]")
 	in.NatsServer(t)
 	// What nats.go makes of it depends on what it was just waiting for.
 	checkRefused(t, in.Config()).finds(t, cmdutil.ExitConfig, "connect", "error", "nats: ")

@@ -30,13 +30,13 @@ func TestCheckServerConfig(t *testing.T) {
 		severity         finding.Severity
 		detail           string
 	}{
-		"as usher init makes it": {code: cmdutil.ExitOK, severity: "ok", detail: "asks usher about every client except usher, usher-system"},
+		"as usher init makes it": {code: cmdutil.ExitOK, severity: "ok", detail: "asks usher about every client except usher, usher-system, usher-sessions"},
 		"no auth_callout":        {old: "auth_callout {", replacement: "auth_callout_was {", code: cmdutil.ExitConfig, severity: "error", detail: "unknown field"},
 		"a user of auth_users": {
 			old: "HEALTH {}", replacement: "HEALTH { users: [ { user: backup, password: x } ] }", code: cmdutil.ExitOK, severity: "ok", detail: "asks usher",
 		},
 		"one that is not asked about": {
-			old: "auth_users: [ usher, usher-system ]", replacement: "auth_users: [ usher, usher-system, guest ]",
+			old: "auth_users: [ usher, usher-system, usher-sessions ]", replacement: "auth_users: [ usher, usher-system, usher-sessions, guest ]",
 			code: cmdutil.ExitOK, severity: "warning", detail: "the server accepts 1 user of the file without asking usher: guest in HEALTH (one of auth_users)",
 		},
 		"an account that is not delegated": {

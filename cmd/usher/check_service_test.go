@@ -30,7 +30,7 @@ func TestCheckService(t *testing.T) {
 	other := in.Path("other.yaml")
 	text, err := os.ReadFile(in.Config())
 	callouttest.Must(t, err)
-	in.Write(t, "other.yaml", strings.Replace(string(text), "listen: "+strings.TrimPrefix(in.Web, "http://"), "listen: 127.0.0.1:0", 1))
+	in.Write(t, "other.yaml", strings.NewReplacer(strings.TrimPrefix(in.Web, "http://"), "127.0.0.1:0", in.API, "127.0.0.1:0").Replace(string(text)))
 	p := start(t, "usher", "serve", "-c", other)
 	p.waitFor(t, "usher is running")
 	callouttest.Eventually(t, "both are counted", func() bool {

@@ -19,7 +19,7 @@ import (
 // try and bench.
 func TestTLSFirst(t *testing.T) {
 	t.Parallel()
-	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
+	in := initialized(t, "--kv")
 	ca := callouttest.NewCA(t)
 	serverCert, serverKey := ca.Issue(t, "localhost")
 	cert, key := ca.Issue(t, "client")

@@ -254,7 +254,7 @@ func TestDevEventGatewayOptions(t *testing.T) {
 	for want, args := range map[string][]string{
 		"--operator does not go with --event-gateway\nusher: hint: omit --operator":                    {"--event-gateway", "--operator"},
 		"--oidc does not go with --event-gateway\nusher: hint: omit --oidc":                            {"--event-gateway", "--oidc"},
-		"--api does not go with --event-gateway\nusher: hint: omit --api":                              {"--event-gateway", "--api", "127.0.0.1:0"},
+		"--api \"0.0.0.0:9779\" is not a loopback address":                                             {"--event-gateway", "--api", "0.0.0.0:9779"},
 		"--listen \"0.0.0.0:4222\" is not a loopback address\nusher: hint: usher init --event-gateway": {"--event-gateway", "--listen", "0.0.0.0:4222"},
 		"--streaming": {"--event-gateway", "--streaming", "nats"},
 		"--streaming is for an event gateway\nusher: hint: add --event-gateway": {"--streaming", "off"},

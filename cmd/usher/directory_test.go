@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,7 +16,7 @@ import (
 // their tokens.
 func TestDirectory(t *testing.T) {
 	t.Parallel()
-	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
+	in := initialized(t, "--kv")
 	in.Edit(t, setup.FileConfig, "  from: kv\n", "  from: embedded\n  store_dir: store\n")
 	in.NatsServer(t)
 	code, key, stderr := usher(t, "bootstrap", "-c", in.Config())

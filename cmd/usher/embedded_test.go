@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,7 +19,7 @@ import (
 // over the API survive a restart.
 func TestEmbedded(t *testing.T) {
 	t.Parallel()
-	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
+	in := initialized(t, "--kv")
 	in.Edit(t, setup.FileConfig, "  from: kv\n", "  from: embedded\n  store_dir: store\n")
 	in.NatsServer(t)
 	code, key, stderr := usher(t, "bootstrap", "-c", in.Config())

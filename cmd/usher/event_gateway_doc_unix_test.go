@@ -71,9 +71,9 @@ func newDocShell(t *testing.T, natsServer, program string) *docShell {
 		dir: dir, env: append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH")),
 		ports: strings.NewReplacer(
 			"--yes --host events.example.org --gateway-external 10.0.0.1:10148 --gateway 10.0.0.2:10147 --internal 10.0.0.2:10140",
-			"--listen "+external+" --http "+at()+" --host localhost --host 127.0.0.1 --gateway-external "+gatewayExternal+" --gateway "+gateway+" --internal "+internal,
+			"--listen "+external+" --http "+at()+" --api "+at()+" --host localhost --host 127.0.0.1 --gateway-external "+gatewayExternal+" --gateway "+gateway+" --internal "+internal,
 			"--yes --host events.example.org",
-			"--listen "+external+" --http "+at()+" --host localhost --host 127.0.0.1 --gateway-external "+gatewayExternal+" --gateway "+gateway+" --internal "+internal,
+			"--listen "+external+" --http "+at()+" --api "+at()+" --host localhost --host 127.0.0.1 --gateway-external "+gatewayExternal+" --gateway "+gateway+" --internal "+internal,
 			"events.example.org:4222", external, "127.0.0.1:10140", internal,
 		),
 	}

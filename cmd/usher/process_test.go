@@ -19,7 +19,10 @@ import (
 )
 
 // installation is what "usher init" makes, with the commands that run there.
-type installation struct{ apptest.Site }
+type installation struct {
+	apptest.Site
+	API string // HOST:PORT of api.listen
+}
 
 func newInstallation(t *testing.T, more ...string) installation {
 	t.Helper()
@@ -35,13 +38,16 @@ func initialized(t *testing.T, options ...string) installation {
 	t.Helper()
 	port := callouttest.FreePort(t)
 	dir := filepath.Join(t.TempDir(), "site")
-	in := installation{apptest.Site{
-		Dir: dir,
-		URL: fmt.Sprintf("nats://127.0.0.1:%d", port),
-		Web: fmt.Sprintf("http://127.0.0.1:%d", port+1),
-	}}
+	in := installation{
+		Site: apptest.Site{
+			Dir: dir,
+			URL: fmt.Sprintf("nats://127.0.0.1:%d", port),
+			Web: fmt.Sprintf("http://127.0.0.1:%d", port+1),
+		},
+		API: fmt.Sprintf("127.0.0.1:%d", port+2),
+	}
 	args := append([]string{"init"}, options...)
-	args = append(args, "--listen", strings.TrimPrefix(in.URL, "nats://"), "--http", strings.TrimPrefix(in.Web, "http://"), in.Dir)
+	args = append(args, "--listen", strings.TrimPrefix(in.URL, "nats://"), "--http", strings.TrimPrefix(in.Web, "http://"), "--api", in.API, in.Dir)
 	if code, _, stderr := usher(t, args...); code != cmdutil.ExitOK {
 		t.Fatalf("init: %d\n%s", code, stderr)
 	}

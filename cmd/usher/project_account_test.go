@@ -27,7 +27,7 @@ type operated struct {
 
 func startOperated(t *testing.T, edit func(in installation)) *operated {
 	t.Helper()
-	in := initialized(t, "--operator", "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
+	in := initialized(t, "--operator", "--kv")
 	if edit != nil {
 		edit(in)
 	}

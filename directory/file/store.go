@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"usher/directory"
 	"usher/directory/snapshot"
 )
 
@@ -43,13 +44,15 @@ type Store struct {
 	cfg     Config
 	current atomic.Pointer[version]
 
-	mu   sync.Mutex // one reload at a time
-	last content    // of the last reload, good or bad
+	mu   sync.Mutex                             // one reload at a time
+	last content                                // of the last reload, good or bad
+	held map[directory.EntryKey]directory.Entry // of HoldBans
 }
 
 // version is a good directory.
 type version struct {
 	snapshot *snapshot.Snapshot
+	loaded   *snapshot.Snapshot // without the bans of HoldBans
 	content  content
 	loadedAt time.Time
 }
@@ -65,7 +68,7 @@ func Open(cfg Config) (*Store, error) {
 	if err := cfg.valid(); err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg}
+	s := &Store{cfg: cfg, held: map[directory.EntryKey]directory.Entry{}}
 	data, err := read(cfg.Path)
 	if err != nil {
 		return nil, err
@@ -128,7 +131,9 @@ func (s *Store) load(data []byte) error {
 	if err != nil {
 		return err
 	}
-	s.current.Store(&version{snapshot: loaded, content: contentOf(data), loadedAt: s.cfg.Now()})
+	now := s.cfg.Now()
+	s.forgetEnded(now)
+	s.current.Store(&version{snapshot: s.withHeld(loaded), loaded: loaded, content: contentOf(data), loadedAt: now})
 	size := loaded.Size()
 	s.cfg.Log.Info("directory loaded",
 		slog.String("file", s.cfg.Path),

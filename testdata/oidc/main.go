@@ -5,6 +5,7 @@
 // It prints {"issuer": "http://127.0.0.1:PORT"}, and serves until its input ends.
 // POST /test/rotate makes a new signing key; those before stay in the key set.
 // POST /test/drop-old-keys leaves only the newest in it.
+// POST /test/logout ends the session of the user sub, and returns its logout token.
 package main
 
 import (
@@ -98,5 +99,13 @@ func routes(issuer string, s *store) (http.Handler, error) {
 		}
 	})
 	mux.HandleFunc("POST /test/drop-old-keys", func(http.ResponseWriter, *http.Request) { s.dropOldKeys() })
+	mux.HandleFunc("POST /test/logout", func(w http.ResponseWriter, r *http.Request) {
+		token, err := s.logoutToken(issuer, r)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		_, _ = io.WriteString(w, token)
+	})
 	return mux, nil
 }

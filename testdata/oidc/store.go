@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +26,7 @@ type store struct {
 	mu       sync.Mutex
 	keys     []*key // the last one signs
 	made     int
+	ended    int                     // sessions
 	requests map[string]*authRequest // by id
 	codes    map[string]string       // authorization code → id
 	devices  map[string]*op.DeviceAuthorizationState
@@ -193,9 +195,15 @@ func (s *store) SetIntrospectionFromToken(_ context.Context, r *oidc.Introspecti
 	return nil
 }
 
-// GetPrivateClaimsFromScopes gives every access token the groups of its user.
+// GetPrivateClaimsFromScopes gives every access token the groups of its user, and that of a person its session.
 func (s *store) GetPrivateClaimsFromScopes(_ context.Context, user, _ string, _ []string) (map[string]any, error) {
-	return map[string]any{"groups": []string{"shop"}, "preferred_username": user}, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	claims := map[string]any{"groups": []string{"shop"}, "preferred_username": user}
+	if user != serviceID {
+		claims["sid"] = "session-" + strconv.Itoa(s.ended)
+	}
+	return claims, nil
 }
 
 func (s *store) GetKeyByIDAndClientID(context.Context, string, string) (*jose.JSONWebKey, error) {

@@ -17,7 +17,7 @@ const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 // A logout token is verified as OpenID Connect Back-Channel Logout 1.0 section 2.6 requires,
 // and nothing else is taken for one.
 //
-// Attack: somebody logs others out, with a token that was issued for something else, to somebody else, long ago, or by nobody
+// Attack: somebody logs others out with a token that was issued for something else, long ago, or by nobody
 // Held by: one form of logout tokens, of the authority's own keys, for a configured client
 func TestLogoutTokens(t *testing.T) {
 	good, other := newKey(t, "rsa", "RS256"), newKey(t, "rsa", "RS256")

@@ -51,7 +51,7 @@ func New(tb testing.TB, change func(*setup.EventGateway)) *Gateway {
 	o := setup.EventGateway{
 		Options: setup.Options{
 			Dir: g.Dir, Listen: g.URL[len("nats://"):], Random: rand.Reader, Now: time.Now(),
-			Config:    map[string]string{"http.listen": g.Web[len("http://"):]},
+			Config:    map[string]string{"http.listen": g.Web[len("http://"):], "api.listen": "127.0.0.1:0"},
 			Directory: []byte(callouttest.WithDigests("users:\n  - name: habitat\n    service_roles: [ingest]\n    keys: [{digest: KEY(" + IngestToken + ")}]\nprojects: []\n")),
 		},
 		Hosts: []string{"localhost", "events.example.org", "127.0.0.1"}, Internal: g.Internal,

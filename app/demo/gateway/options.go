@@ -27,6 +27,7 @@ func Streamings() []string { return []string{string(Bridge), string(STAN), strin
 // the files, or for the default where there are no files yet.
 type Options struct {
 	Listen    string // HOST:PORT of the external server, on loopback; port 0: any free port
+	API       string // HOST:PORT of the management API, on loopback; port 0: any free port
 	HTTP      string // HOST:PORT of metrics and probes; port 0: any free port
 	Streaming Streaming
 }

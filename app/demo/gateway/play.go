@@ -31,7 +31,7 @@ func (r *Run) play(ctx context.Context, in *server.Server, s *servers) error {
 	if err := r.readCore(reader); err != nil {
 		return err
 	}
-	if err := errors.Join(r.Announce(r.running(s)), r.log.Release()); err != nil {
+	if err := errors.Join(r.Announce(r.running(in.APIURL(), s)), r.log.Release()); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)

@@ -18,11 +18,14 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// The users of the directory. Both may send the events of supervisors.
+// The users of the directory. The first two may send the events of supervisors.
 const (
 	Supervisor    = demo.Ingest   // speaks as supervisors do today
 	OldSupervisor = "habitat-old" // uses NATS Streaming
+	Admin         = demo.ServiceAdmin
 )
+
+const roleIngest = "ingest"
 
 // Prepare creates the files of an event gateway in dir, or uses those that exist.
 func Prepare(ctx context.Context, dir string, o Options) (*Run, error) {
@@ -87,8 +90,8 @@ func (r *Run) begin(ctx context.Context) error {
 		}
 	}
 	r.Directory = demo.Directory{
-		Identities:   []demo.Identity{{Name: Supervisor, Role: "ingest"}, {Name: OldSupervisor, Role: "ingest"}},
-		Refused:      demo.Identity{Name: demo.Expired, Role: "ingest"},
+		Identities:   []demo.Identity{{Name: Supervisor, Role: roleIngest}, {Name: OldSupervisor, Role: roleIngest}, {Name: Admin, Role: "service_admin"}},
+		Refused:      demo.Identity{Name: demo.Expired, Role: roleIngest},
 		EventGateway: string(cmp.Or(r.override.Streaming, Bridge)),
 		Unfinished:   true,
 	}
@@ -107,10 +110,14 @@ func (r *Run) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	api, err := demo.FixPort(cmp.Or(r.override.API, demo.AnyPort))
+	if err != nil {
+		return err
+	}
 	o := &setup.EventGateway{
 		Options: setup.Options{
 			Dir: r.Dir, Listen: a.external, Directory: r.directory(), Random: rand.Reader, Now: time.Now(),
-			Config: map[string]string{"http.listen": cmp.Or(r.override.HTTP, demo.AnyPort)},
+			Config: map[string]string{"http.listen": cmp.Or(r.override.HTTP, demo.AnyPort), "api.listen": api},
 		},
 		Hosts: []string{serverName, "127.0.0.1", "::1"}, Internal: a.internal,
 	}
@@ -142,13 +149,17 @@ users:
     service_roles: [ingest]
     keys:
       - digest: %s
+  - name: `+Admin+`
+    service_roles: [service_admin]
+    keys:
+      - digest: %s
   - name: `+demo.Expired+`
     service_roles: [ingest]
     keys:
       - digest: %s
         expires: 2024-12-31T00:00:00Z   # so usher denies it
 projects: []
-`, digest(Supervisor), digest(OldSupervisor), directory.DigestOf(r.Directory.Refused.Token))
+`, digest(Supervisor), digest(OldSupervisor), digest(Admin), directory.DigestOf(r.Directory.Refused.Token))
 }
 
 // streaming returns the way of the files.

@@ -66,6 +66,7 @@ func (r *Run) Run(ctx context.Context, stderr io.Writer) (err error) {
 		r.Note(r.log, r.path(setup.FileConfig)+" names another address; other commands that read it will look there")
 		cfg.NATS.URLs = []string{url}
 	}
+	cfg.API.Listen = cmp.Or(r.override.API, cfg.API.Listen)
 	cfg.HTTP.Listen = cmp.Or(r.override.HTTP, cfg.HTTP.Listen)
 	in, err := server.New(cfg, r.log)
 	if err != nil {

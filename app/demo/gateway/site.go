@@ -11,12 +11,14 @@ import (
 type Site struct {
 	External    Server       `json:"external"`
 	Internal    Server       `json:"internal"`
-	CA          string       `json:"ca_file"` // of all certificates
+	CA          string       `json:"ca_file"`       // of all certificates
+	API         string       `json:"api,omitempty"` // URL of the management API
 	Config      string       `json:"config"`
 	Dir         string       `json:"dir"`
-	Supervisors []Credential `json:"supervisors"` // users who may send events
-	Refused     Credential   `json:"refused"`     // its token has expired
-	Services    []Service    `json:"services"`    // that connect to the internal server
+	Supervisors []Credential `json:"supervisors"`     // users who may send events
+	Refused     Credential   `json:"refused"`         // its token has expired
+	Admin       *Credential  `json:"admin,omitempty"` // a service_admin, for the API; nil: the folder is older than the API
+	Services    []Service    `json:"services"`        // that connect to the internal server
 	Streaming   Streaming    `json:"streaming"`
 }
 
@@ -63,7 +65,12 @@ func (r *Run) Site() Site {
 		Streaming: r.streaming(),
 	}
 	for _, i := range r.Directory.Identities {
-		site.Supervisors = append(site.Supervisors, token(i.Name))
+		c := token(i.Name)
+		if i.Role == roleIngest {
+			site.Supervisors = append(site.Supervisors, c)
+		} else {
+			site.Admin = &c
+		}
 	}
 	switch r.streaming() {
 	case Bridge:
@@ -76,8 +83,9 @@ func (r *Run) Site() Site {
 }
 
 // running returns what runs where.
-func (r *Run) running(s *servers) Site {
+func (r *Run) running(api string, s *servers) Site {
 	site := r.Site()
+	site.API = api
 	site.External.at(s.external)
 	site.Internal.at(s.internal)
 	return site

@@ -17,8 +17,7 @@ import (
 type member struct {
 	ID    int    `json:"id"`
 	URL   string `json:"url"`
-	User  string `json:"user,omitempty"` // selects a project; empty: only the token
-	Token string `json:"token"`
+	Token string `json:"token"` // empty: anonymous
 }
 
 // event is what a client process reports. Processes of one machine have the same clock.
@@ -79,8 +78,8 @@ func (r *reporter) report(id int, kind string, err error) {
 
 func (r *reporter) connect(c member) {
 	login := nats.Token(c.Token)
-	if c.User != "" {
-		login = nats.UserInfo(c.User, c.Token)
+	if c.Token == "" {
+		login = func(*nats.Options) error { return nil } // anonymous
 	}
 	var once sync.Once
 	refuse := func(nc *nats.Conn, err error) { // nats.go reports an attempt in one of two ways

@@ -103,7 +103,7 @@ func (f *fleet) note(e *event) {
 }
 
 // connect makes n connections and returns their ids. It does not wait for them.
-func (f *fleet) connect(t *testing.T, n int, url, user, token string) []int {
+func (f *fleet) connect(t *testing.T, n int, url, token string) []int {
 	t.Helper()
 	var ids []int
 	for range n {
@@ -113,7 +113,7 @@ func (f *fleet) connect(t *testing.T, n int, url, user, token string) []int {
 		f.states[id] = &state{}
 		f.mu.Unlock()
 		ids = append(ids, id)
-		callouttest.Must(t, f.inputs[id%len(f.inputs)].Encode(member{ID: id, URL: url, User: user, Token: token}))
+		callouttest.Must(t, f.inputs[id%len(f.inputs)].Encode(member{ID: id, URL: url, Token: token}))
 	}
 	return ids
 }

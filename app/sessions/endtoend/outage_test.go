@@ -45,7 +45,7 @@ const outageTime = 5 * time.Second
 // a little. Nobody else is closed by usher, or denied.
 func TestRevocationDuringOutage(t *testing.T) {
 	projects := names("p", 4)
-	s := startSite(t, projects, nil)
+	s := startSite(t, projects, withGuests(projects[0]))
 	p := populate(t, s, projects, 10, 10, 2)
 	for i, what := range outages() {
 		p.fleet.reset()

@@ -62,13 +62,27 @@ func populate(t *testing.T, s *site, projects []string, users, clientsOfKey, pro
 				at := user + "/" + key
 				for range clientsOfKey {
 					n++
-					p.clients[at] = append(p.clients[at], p.fleet.connect(t, 1, p.urls(n), "", secret(user, key))...)
+					p.clients[at] = append(p.clients[at], p.fleet.connect(t, 1, p.urls(n), secret(user, key))...)
 				}
 			}
 		}
 	}
+	for i := range guests {
+		p.clients["guest/a"] = append(p.clients["guest/a"], p.fleet.connect(t, 1, p.urls(i), "")...)
+	}
 	p.fleet.waitUp(t)
 	return p
+}
+
+// guests is how many clients are anonymous: a rule of identities says what they may do.
+const guests = 50
+
+// withGuests is the configuration for them. project has their topics.
+func withGuests(project string) map[string]string {
+	return map[string]string{
+		"credentials.anonymous.enabled": "true",
+		"identities.rules":              "[{name: guests, when: [{fact: authority, equals: anonymous}], roles: [{project: " + project + ", role: publisher, topics: [orders, returns]}]}]",
+	}
 }
 
 // urls lists the servers, another one first each time.

@@ -27,9 +27,9 @@ func full() size {
 type taking struct {
 	name string
 	// do takes it from a user of a project, and returns the clients that are to be closed.
-	do func(p *population, c *client.Client, project, user string) []int
-	// whole: it concerns a whole project, so it is done only a few times.
-	whole bool
+	do    func(p *population, c *client.Client, project, user string) []int
+	whole bool // it concerns a whole project
+	once  bool // it cannot be done again
 }
 
 func takings() []taking {
@@ -55,6 +55,12 @@ func takings() []taking {
 			callouttest.Must(p.t, err)
 			return p.of(user)
 		}},
+		{name: "rule changed", once: true, do: func(p *population, _ *client.Client, _, _ string) []int {
+			for _, n := range p.site.nodes {
+				replace(p.t, n.config(), map[string]string{`\breturns\b`: "empty"})
+			}
+			return p.clients["guest/a"]
+		}},
 		{name: "project deleted", whole: true, do: func(p *population, c *client.Client, project, _ string) []int {
 			var ids []int
 			for _, user := range p.users[project] {
@@ -70,9 +76,10 @@ func takings() []taking {
 func TestRevocation(t *testing.T) {
 	n := full()
 	projects := names("p", n.projects)
-	s := startSite(t, projects, nil)
+	s := startSite(t, projects, withGuests(projects[len(projects)-1]))
 	p := populate(t, s, projects, n.users, n.clientsOfKey, n.processes)
 	t.Logf("%d clients", len(p.fleet.states))
+	p.kick(t)
 	for k, what := range takings() {
 		p.fleet.reset()
 		var delays []time.Duration
@@ -80,6 +87,8 @@ func TestRevocation(t *testing.T) {
 		rounds := 8
 		if what.whole {
 			rounds = 2
+		} else if what.once {
+			rounds = 1
 		}
 		for i := range rounds {
 			project := projects[(k*rounds+i)%(len(projects)-1)] // the last one loses nothing

@@ -21,7 +21,7 @@ func Command() *cli.Command {
 		Name:  "dev",
 		Usage: "run a demo: an embedded nats-server, usher and a demo directory",
 		UsageText: "usher dev [--operator] [--oidc] [--listen HOST:PORT] [--api HOST:PORT] [--http HOST:PORT]\n    [--dir DIR] [--json]\n" +
-			"usher dev --event-gateway [--streaming WAY] [--listen HOST:PORT] [--http HOST:PORT]\n    [--dir DIR] [--json]",
+			"usher dev --event-gateway [--streaming WAY] [--listen HOST:PORT] [--api HOST:PORT]\n    [--http HOST:PORT] [--dir DIR] [--json]",
 		Description: "Prints a command to paste for each demo identity, and one that is denied. With\n" +
 			"--event-gateway it runs an event gateway as Chef Automate has one: a nats-server for\n" +
 			"supervisors and one for services, joined, with demo supervisors that publish events\n" +
@@ -120,11 +120,16 @@ func inFolder(c *cli.Context, run func(ctx context.Context, dir string, stdout, 
 // demoOptions reads and checks the options.
 func demoOptions(c *cli.Context) (demo.Options, error) {
 	o := demo.Options{Listen: c.String("listen"), API: c.String("api"), HTTP: c.String("http"), Operator: c.Bool("operator"), OIDC: c.Bool("oidc")}
-	// Requests carry API keys, and the API of the demo has no TLS.
-	if o.API != "" && !onLoopback(o.API) {
-		return o, cmdutil.UsageError("such as --api "+setup.ListenAPI, "--api %q is not a loopback address", o.API)
+	return o, checkAPI(o.API)
+}
+
+// checkAPI refuses an API that others can reach: requests carry API keys, and the API of the
+// demo has no TLS.
+func checkAPI(address string) error {
+	if address != "" && !onLoopback(address) {
+		return cmdutil.UsageError("such as --api "+setup.ListenAPI, "--api %q is not a loopback address", address)
 	}
-	return o, nil
+	return nil
 }
 
 // onLoopback reports whether an address is of this machine only.

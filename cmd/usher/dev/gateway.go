@@ -42,11 +42,10 @@ func runGateway(c *cli.Context) error {
 
 // gatewayOptions reads and checks the options.
 func gatewayOptions(c *cli.Context) (gateway.Options, error) {
-	o := gateway.Options{Listen: c.String("listen"), HTTP: c.String("http"), Streaming: gateway.Streaming(c.String("streaming"))}
+	o := gateway.Options{Listen: c.String("listen"), API: c.String("api"), HTTP: c.String("http"), Streaming: gateway.Streaming(c.String("streaming"))}
 	for option, hint := range map[string]string{
 		"operator": "omit --operator: the accounts of an event gateway are in its two nats-server files",
 		"oidc":     "omit --oidc: supervisors have tokens that do not end; docs/how-to/oidc.md lets those of a provider in",
-		"api":      "omit --api: the directory is a file, which usher reloads when you change it",
 	} {
 		if c.IsSet(option) {
 			return o, cmdutil.UsageError(hint, "--%s does not go with --event-gateway", option)
@@ -54,6 +53,9 @@ func gatewayOptions(c *cli.Context) (gateway.Options, error) {
 	}
 	if o.Listen != "" && !onLoopback(o.Listen) {
 		return o, cmdutil.UsageError("usher init --event-gateway makes one for other machines", "--listen %q is not a loopback address", o.Listen)
+	}
+	if err := checkAPI(o.API); err != nil {
+		return o, err
 	}
 	if o.Streaming == "" {
 		return o, nil
@@ -104,6 +106,10 @@ Paste into another terminal:
 	fmt.Fprintf(&b, "# the same with the nats CLI\nnats -s %s --tlsca %s --token \"$(cat %s)\" pub %s\n\n", s.External.URL, shellword.Quote(s.CA), shellword.Quote(supervisor), ok)
 	command("refused: it may not read the events of others", "subscribe", supervisor, "'habitat.event.>'")
 	command("refused: this token expired on 2024-12-31", "publish", s.Refused.Token, ok)
+	if s.API != "" && s.Admin != nil {
+		fmt.Fprintf(&b, "# who is connected; session show says why, session kick closes a connection\n%s session list -s %s --key-file %s\n\n",
+			cmdutil.Self(), s.API, shellword.Quote(s.Admin.Token))
+	}
 	b.WriteString("Events that the applications service gets:\n\n")
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -59,7 +59,8 @@ func PrintText(w io.Writer, d *demo.Directory, url, api, dir string) error {
 	fmt.Fprintf(&b, "# show what a token may do, and why (orders yes, returns no, so the exit code is 4)\n%s explain -c %s --token-file %s --publish shop.orders --publish shop.returns\n",
 		cmdutil.Self(), shellword.Quote(filepath.Join(dir, setup.FileConfig)), shellword.Quote(filepath.Join(tokens, demo.Publisher)))
 	if api != "" {
-		fmt.Fprintf(&b, "\n# manage the directory with usher user, project, member, topic, subscription, acl and key\n%s user list -s %s --key-file %s\n",
+		fmt.Fprintf(&b, "\n# manage the directory with usher user, project, member, topic, subscription, acl and key\n%[1]s user list -s %[2]s --key-file %[3]s\n"+
+			"\n# who is connected; session show says why, session kick closes a connection\n%[1]s session list -s %[2]s --key-file %[3]s\n",
 			cmdutil.Self(), api, shellword.Quote(filepath.Join(tokens, demo.ServiceAdmin)))
 	}
 	if d.Provider != "" {

@@ -66,7 +66,6 @@ func eventGateway(c *cli.Context) error {
 func eventGatewayOptions(c *cli.Context) (*setup.EventGateway, error) {
 	for name, hint := range map[string]string{
 		"kv":       "leave it out: the directory of an event gateway is a file, because its servers have no JetStream",
-		"api":      "leave it out: the directory of an event gateway is a file",
 		"operator": "leave it out: the accounts of an event gateway are in the configuration of its servers",
 		"project":  "leave it out: create projects on another nats-server, with usher init",
 	} {
@@ -104,6 +103,7 @@ func eventGatewayOptions(c *cli.Context) (*setup.EventGateway, error) {
 			return checkReach("reach-external", "gateway-external", g.GatewayOf.External, g.Reach.External)
 		},
 		func() error { return httpListen(c, &g.Options) },
+		func() error { return apiListen(c, &g.Options) },
 		func() error { return publicFiles(c, g) },
 		func() error { return hosts(g) },
 	} {
@@ -294,6 +294,7 @@ func nextOfEventGateway(g *setup.EventGateway, dir string) string {
 	}
 	fmt.Fprintf(&b, "  nats-server -c %s\n  usher serve -c %s\n", path(setup.FileExternal), path(setup.FileConfig))
 	fmt.Fprintf(&b, "  usher apikey new --user habitat     # its line goes into %s\n", path(setup.FileDirectory))
+	b.WriteString(firstAdmin(dir) + saveContext(&g.Options, dir))
 	fmt.Fprintf(&b, "  usher try publish -s nats://%s%s --token-file FILE habitat.event.healthcheck test\n", net.JoinHostPort(g.Hosts[0], port), ca)
 	if g.ExternalOnly {
 		return b.String()

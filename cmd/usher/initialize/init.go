@@ -32,14 +32,15 @@ func Command() *cli.Command {
 			"      [--cert FILE --key FILE]... [--ca FILE] [--pki FOLDER] [--services WHO]\n" +
 			"      [--internal HOST:PORT] [--gateway HOST:PORT] [--gateway-external HOST:PORT]\n" +
 			"      [--reach HOST:PORT] [--reach-external HOST:PORT] [--external-only]\n" +
-			"      [--bridge [--store HOST:PORT] [--leaf HOST:PORT]] [--http HOST:PORT] DIR\n" +
+			"      [--bridge [--store HOST:PORT] [--leaf HOST:PORT]] [--http HOST:PORT]\n      [--api HOST:PORT] DIR\n" +
 			"usher init --moved DIR",
 		Description: "Writes the seeds of issuer and xkey, the service user's password, nats-server.conf,\n" +
 			"usher.yaml and directory.yaml to DIR. Both programs start with them unedited.\n" +
 			"It never overwrites a file.\n\n" +
 			"With --kv the directory is a JetStream bucket of that nats-server (2.12 or later)\n" +
 			"instead of directory.yaml. All instances of usher share it, and you manage it over\n" +
-			"HTTP or with usher user, project, topic and so on.\n\n" +
+			"HTTP or with usher user, project, topic and so on. Over directory.yaml the management\n" +
+			"API reads, and lists and closes sessions (docs/how-to/sessions.md).\n\n" +
 			"Each --project gets a NATS account of its own, which isolates it: clients in another\n" +
 			"account can neither read nor write its data, nor disturb it.\n\n" +
 			"With --operator the accounts are JWTs that a new operator signs;\n" +
@@ -57,7 +58,7 @@ func Command() *cli.Command {
 			&cli.StringSliceFlag{Name: "project", Usage: "`NAME` of a project with an account of its own (config mode)"},
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for nats-server", DefaultText: setup.DefaultListen + "; with --event-gateway " + setup.DefaultExternal},
 			&cli.StringFlag{Name: "http", Usage: "`HOST:PORT` for metrics and probes of usher", DefaultText: config.Default().HTTP.Listen},
-			&cli.StringFlag{Name: "api", Usage: "`HOST:PORT` for the management API, with --kv", DefaultText: setup.ListenAPI},
+			&cli.StringFlag{Name: "api", Usage: "`HOST:PORT` for the management API", DefaultText: setup.ListenAPI},
 			&cli.BoolFlag{Name: "moved", Usage: "update the paths in the configuration of nats-server after the folder was moved to DIR; write nothing else"},
 		}, eventGatewayFlags()...),
 		Action: func(c *cli.Context) error {
@@ -185,15 +186,17 @@ func options(c *cli.Context) (setup.Options, error) {
 	if err := httpListen(c, &o); err != nil {
 		return o, err
 	}
+	return o, apiListen(c, &o)
+}
+
+// apiListen reads --api.
+func apiListen(c *cli.Context, o *setup.Options) error {
 	api := c.String("api")
-	switch {
-	case api == "":
-		return o, nil
-	case !o.KV:
-		return o, cmdutil.UsageError("add --kv", "--api needs --kv")
+	if api == "" {
+		return nil
 	}
 	o.Config["api.listen"] = api
-	return o, cmdutil.CheckAdvertisedAddress("api", api, "clients need to know it")
+	return cmdutil.CheckAdvertisedAddress("api", api, "clients need to know it")
 }
 
 // httpListen reads --http.
@@ -210,25 +213,34 @@ func httpListen(c *cli.Context, o *setup.Options) error {
 func next(o *setup.Options) string {
 	path := func(name string) string { return shellword.Quote(filepath.Join(o.Dir, filepath.FromSlash(name))) }
 	next := fmt.Sprintf("\nNext:\n  nats-server -c %s\n", path(setup.FileServerConfig))
+	serve := fmt.Sprintf("  usher serve -c %s\n", path(setup.FileConfig))
 	if o.KV {
-		api := setup.ListenAPI
-		if listen := o.Config["api.listen"]; listen != "" {
-			api = listen
-		}
-		next += fmt.Sprintf("  usher bootstrap -c %[1]s --to %[2]s\n  usher serve -c %[1]s\n"+
-			"  usher context save --server http://%[3]s --key-file %[2]s --select local\n  usher user add NAME\n",
-			path(setup.FileConfig), path(fileAdminKey), api)
+		next += fmt.Sprintf("  usher bootstrap -c %s --to %s\n", path(setup.FileConfig), path(fileAdminKey)) +
+			serve + saveContext(o, o.Dir) + "  usher user add NAME\n"
 		for _, name := range o.Projects {
 			next += fmt.Sprintf("  usher project add --account %[1]s %[1]s\n", name)
 		}
 	} else {
-		next += fmt.Sprintf("  usher serve -c %s\n  usher apikey new --user NAME\n", path(setup.FileConfig))
+		next += serve + firstAdmin(o.Dir) + saveContext(o, o.Dir) + "  usher session list\n"
 	}
 	if o.Operator {
 		next += fmt.Sprintf("\nMove %s off this machine: its seeds can recreate operator and accounts,\n"+
 			"and nothing on this machine needs them.\n", path(setup.DirIdentity))
 	}
 	return next
+}
+
+// firstAdmin returns the step that makes the first service admin of a directory file.
+func firstAdmin(dir string) string {
+	path := func(name string) string { return shellword.Quote(filepath.Join(dir, name)) }
+	return fmt.Sprintf("  usher apikey new --user admin --service-role %s --to %s     # its lines go into %s\n",
+		directory.ServiceRoleAdmin, path(fileAdminKey), path(setup.FileDirectory))
+}
+
+// saveContext returns the step that tells the other commands where the API is.
+func saveContext(o *setup.Options, dir string) string {
+	return fmt.Sprintf("  usher context save --server http://%s --key-file %s --select local\n",
+		cmp.Or(o.Config["api.listen"], setup.ListenAPI), shellword.Quote(filepath.Join(dir, fileAdminKey)))
 }
 
 // fileAdminKey is the file for the first admin's key in the printed steps.

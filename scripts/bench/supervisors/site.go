@@ -45,7 +45,7 @@ func startSite(ctx context.Context, o *options) (*site, error) {
 	g := setup.EventGateway{
 		Options: setup.Options{
 			Dir: s.dir, Listen: s.external, Random: rand.Reader, Now: time.Now(),
-			Config: map[string]string{"http.listen": s.web},
+			Config: map[string]string{"http.listen": s.web, "api.listen": ""},
 		},
 		Hosts: []string{"localhost", "127.0.0.1"}, Internal: s.internal,
 	}
