@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 
+	"usher/api/bans"
 	"usher/api/openapi"
 	"usher/api/rest"
 )
@@ -32,7 +33,7 @@ func routesOf(cfg *Config, s *service) []rest.Route {
 		s.routes(),
 		projects.ProjectRoutes(), users.MemberRoutes(), projects.TopicRoutes(), projects.SubscriptionRoutes(),
 		users.UserRoutes(), users.KeyRoutes(), users.OtherKeyRoutes(),
-		cfg.sessions().Routes(),
+		cfg.sessions().Routes(), bans.Routes(),
 		cfg.bulk(projects).Routes(),
 	)
 }

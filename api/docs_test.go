@@ -29,7 +29,7 @@ func TestDocs(t *testing.T) {
 func routesDoc() string {
 	titles := map[string]string{
 		"version": "Service", "project": "Projects", "member": "Members", "topic": "Topics",
-		"subscription": "Subscriptions", "user": "Users", "key": "Keys of a user", "nkey": "Nkeys of a user", "certificate": "Certificates of a user", "binding": "Bindings of a user", "password": "The password of a user", "session": "Live sessions", "directory": "The whole directory",
+		"subscription": "Subscriptions", "user": "Users", "key": "Keys of a user", "nkey": "Nkeys of a user", "certificate": "Certificates of a user", "binding": "Bindings of a user", "password": "The password of a user", "session": "Live sessions", "ban": "Bans", "directory": "The whole directory",
 		"login": "Login with a client certificate",
 	}
 	var b strings.Builder

@@ -80,15 +80,15 @@ func TestKeyInAnyField(t *testing.T) {
 				if rt.Body != nil {
 					bodies = bodiesWith(t, reflect.TypeOf(rt.Body), form)
 				}
-				existing := strings.NewReplacer("{project}", "none", "{user}", "none", "{topic}", "none", "{subscription}", "none", "{key}", "none", "{uuid}", "none", "{session}", "N:1").Replace(rt.Path)
-				in := strings.NewReplacer("{project}", "shop", "{user}", "pub", "{topic}", "orders", "{subscription}", "billing", "{key}", "none", "{uuid}", "none", "{session}", "N:1").Replace(rt.Path)
+				existing := strings.NewReplacer("{project}", "none", "{user}", "none", "{topic}", "none", "{subscription}", "none", "{key}", "none", "{uuid}", "none", "{session}", "N:1", "{ban}", "none").Replace(rt.Path)
+				in := strings.NewReplacer("{project}", "shop", "{user}", "pub", "{topic}", "orders", "{subscription}", "billing", "{key}", "none", "{uuid}", "none", "{session}", "N:1", "{ban}", "none").Replace(rt.Path)
 				paths := []string{existing + "?page_token=" + url.QueryEscape(form), existing + "?" + url.QueryEscape(form) + "=1"}
 				if rt.Method != "DELETE" {
 					paths = append(paths, in)
 				}
 				for _, name := range rt.Variables() {
 					at := strings.Replace(rt.Path, "{"+name+"}", url.PathEscape(form), 1)
-					paths = append(paths, strings.NewReplacer("{project}", "shop", "{user}", "pub", "{topic}", "orders", "{subscription}", "billing", "{key}", "none", "{uuid}", "none", "{session}", "N:1").Replace(at))
+					paths = append(paths, strings.NewReplacer("{project}", "shop", "{user}", "pub", "{topic}", "orders", "{subscription}", "billing", "{key}", "none", "{uuid}", "none", "{session}", "N:1", "{ban}", "none").Replace(at))
 				}
 				for n, path := range paths {
 					for m, body := range bodies {

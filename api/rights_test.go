@@ -101,6 +101,7 @@ func TestRightsAtCommit(t *testing.T) {
 		"nkey.create": `{"name":"more","nkey":"` + publicNKey(t) + `"}`, "nkey.update": `{"enabled":false}`, "password.set": `{"password":"secret"}`,
 		"certificate.create": `{"name":"more","subject":"CN=a"}`, "certificate.update": `{"enabled":false}`,
 		"binding.create": `{"name":"more","subject":"CN=a","service_type":"ams","host":"a"}`, "binding.update": `{"enabled":false}`,
+		"ban.create": `{"user":"pub","reason":"x","for":"1h"}`,
 	}
 	creates := func(rt *rest.Route) bool {
 		return rt.Method == http.MethodPost && strings.HasSuffix(rt.Path, "}") || rt.Method == http.MethodPut && !strings.Contains(rt.Name, "update")
@@ -113,7 +114,7 @@ func TestRightsAtCommit(t *testing.T) {
 			t.Parallel()
 			store := &racingStore{Store: callouttest.KVStore(t)}
 			s := start(t, store, nil)
-			names := strings.NewReplacer("{project}", "shop", "{user}", "pub", "{topic}", "returns", "{subscription}", "audit", "{key}", "default")
+			names := strings.NewReplacer("{project}", "shop", "{user}", "pub", "{topic}", "returns", "{subscription}", "audit", "{key}", "default", "{ban}", "none")
 			if creates(&rt) {
 				names = strings.NewReplacer("{project}", pick(rt.Name == "project.create", "new", "shop"), "{user}", "new", "{topic}", "new", "{subscription}", "new")
 			}

@@ -67,19 +67,20 @@ func checkBanText(text string) error {
 }
 
 func (c *banChecker) target(b *Ban) {
-	t := &b.Target
+	target := b.Target
+	t := &target
+	if b.User != "" && t.User == uuid.Nil { // a user who does not exist is reported where the name is looked up
+		t.User = uuid.Max
+	}
 	kind := t.Kind()
 	switch kind {
 	case "":
-		// A ban whose user does not exist is reported where the name is looked up.
-		if b.User == "" {
-			c.add("", "one of user, user with key, digest, network, mqtt_client_id, or authority with identity_id or session_id",
-				errors.New("a ban has exactly one target"))
-		}
+		c.add("", "one of user, user with key, digest, network, mqtt_client_id, or authority with identity_id or session_id",
+			errors.New("a ban has exactly one target"))
 	case BanOfUser, BanOfDigest:
 	case BanOfKey:
 		c.add("key", HintFor(CheckName(t.Key)), prefixed("key id", CheckName(t.Key)))
-		if t.User == uuid.Nil && b.User == "" {
+		if t.User == uuid.Nil {
 			c.add("key", "a key is named by its user and its id", errors.New("the user of the key is missing"))
 		}
 	case BanOfNetwork:

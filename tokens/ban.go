@@ -8,6 +8,7 @@ import (
 
 	"usher/directory"
 	"usher/directory/bans"
+	"usher/directory/snapshot"
 	"usher/identity"
 )
 
@@ -84,69 +85,82 @@ func (c *Credential) digests() (all [numDigests]directory.Digest) {
 	return all
 }
 
-// CheckPresented returns a Reason if what the client presents is banned before anybody knows
-// who it is: its network, its credential or its MQTT client id.
-func CheckPresented(x *bans.Index, c *Credential, now time.Time) error {
-	if x == nil {
+// The functions below take the directory, of which they use the bans; nil: none is loaded. They
+// ask for the time only if there are bans.
+
+// CheckPresented returns a Reason with id if what the client presents is banned, whoever it
+// is: its network, its credential, or its MQTT client id in all accounts.
+func CheckPresented(s *snapshot.Snapshot, c *Credential, id identity.Identity, now func() time.Time) error {
+	if s == nil || s.Bans() == nil {
 		return nil
 	}
-	if b := x.OfAddr(c.Addr(), now); b != nil {
-		return RejectBanned(b, identity.Identity{})
+	x, at := s.Bans(), now()
+	if b := x.OfAddr(c.Addr(), at); b != nil {
+		return RejectBanned(b, id)
 	}
 	if x.Has(directory.BanOfDigest) {
 		for _, d := range c.digests() {
-			if err := checkTarget(x, &directory.BanTarget{Digest: d}, identity.Identity{}, now); err != nil {
-				return err
+			if b := x.Of(&directory.BanTarget{Digest: d}, at); b != nil {
+				return RejectBanned(b, id)
 			}
 		}
 	}
-	return CheckMQTTClientID(x, c, "", identity.Identity{}, now)
+	return CheckMQTTClientID(s, c, "", id, now)
 }
 
 // CheckMQTTClientID returns a Reason with id if the MQTT client id of c is banned in an
 // account; empty: in all accounts.
-func CheckMQTTClientID(x *bans.Index, c *Credential, account string, id identity.Identity, now time.Time) error {
-	if x == nil || c.Connection.MQTTClientID == "" {
+func CheckMQTTClientID(s *snapshot.Snapshot, c *Credential, account string, id identity.Identity, now func() time.Time) error {
+	if s == nil || c.Connection.MQTTClientID == "" || !s.Bans().Has(directory.BanOfMQTT) {
 		return nil
 	}
-	return checkTarget(x, &directory.BanTarget{MQTTClientID: c.Connection.MQTTClientID, Account: account}, id, now)
-}
-
-// CheckIdentity returns a Reason with id if the identity is banned: as a user of the directory,
-// which may be nil, by its key, or by what its authority calls it.
-func CheckIdentity(x *bans.Index, c *Credential, id identity.Identity, user *directory.User, now time.Time) error {
-	if x == nil {
-		return nil
-	}
-	if user != nil {
-		if b := x.OfKey(user.ID, keyOf(user, id), now); b != nil {
-			return RejectBanned(b, id)
-		}
-	}
-	if id.Method == identity.MethodNATSJWT {
-		if err := checkTarget(x, &directory.BanTarget{Digest: c.DigestToKeep(&id)}, id, now); err != nil {
-			return err
-		}
-	}
-	if !x.Has(directory.BanOfIdentity) {
-		return nil
-	}
-	for _, t := range []directory.BanTarget{
-		{Authority: string(id.Authority), IdentityID: id.ID}, {Authority: string(id.Authority), SessionID: claim(id, "sid")},
-	} {
-		if t.IdentityID == "" && t.SessionID == "" {
-			continue
-		}
-		if b := x.OfToken(&t, issued(id), now); b != nil {
-			return RejectBanned(b, id)
-		}
+	if b := s.Bans().Of(&directory.BanTarget{MQTTClientID: c.Connection.MQTTClientID, Account: account}, now()); b != nil {
+		return RejectBanned(b, id)
 	}
 	return nil
 }
 
-func checkTarget(x *bans.Index, t *directory.BanTarget, id identity.Identity, now time.Time) error {
-	if b := x.Of(t, now); b != nil {
+// CheckBans is CheckPresented, and returns a Reason too if the identity is banned: as a user of
+// the directory, by its key, or by what its authority calls it. user is nil if it is no user of
+// the directory.
+func CheckBans(s *snapshot.Snapshot, c *Credential, id identity.Identity, user *directory.User, now func() time.Time) error {
+	if s == nil || s.Bans() == nil {
+		return nil
+	}
+	if err := CheckPresented(s, c, id, now); err != nil {
+		return err
+	}
+	x, at := s.Bans(), now()
+	if user != nil {
+		if b := x.OfKey(user.ID, keyOf(user, id), at); b != nil {
+			return RejectBanned(b, id)
+		}
+	}
+	if id.Method == identity.MethodNATSJWT {
+		if b := x.Of(&directory.BanTarget{Digest: c.DigestToKeep(&id)}, at); b != nil {
+			return RejectBanned(b, id)
+		}
+	}
+	if b := ofIdentity(x, &id, at); b != nil {
 		return RejectBanned(b, id)
+	}
+	return nil
+}
+
+// ofIdentity returns a ban of what the authority of an identity calls it, or calls its session
+// there; nil: there is none.
+func ofIdentity(x *bans.Index, id *identity.Identity, now time.Time) *directory.Ban {
+	if !x.Has(directory.BanOfIdentity) {
+		return nil
+	}
+	for _, t := range []directory.BanTarget{{IdentityID: id.ID}, {SessionID: claim(id, "sid")}} {
+		if t == (directory.BanTarget{}) {
+			continue
+		}
+		t.Authority = string(id.Authority)
+		if b := x.OfToken(&t, issued(id), now); b != nil {
+			return b
+		}
 	}
 	return nil
 }
@@ -164,14 +178,14 @@ func keyOf(user *directory.User, id identity.Identity) *directory.Key {
 }
 
 // claim returns a claim of a token that is a text; empty: there is none.
-func claim(id identity.Identity, name string) string {
+func claim(id *identity.Identity, name string) string {
 	claims, _ := id.Attributes["claims"].(map[string]any)
 	text, _ := claims[name].(string)
 	return text
 }
 
 // issued returns when a token was issued; zero: it does not say.
-func issued(id identity.Identity) time.Time {
+func issued(id *identity.Identity) time.Time {
 	claims, _ := id.Attributes["claims"].(map[string]any)
 	switch n := claims["iat"].(type) {
 	case float64:

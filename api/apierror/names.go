@@ -23,6 +23,7 @@ const (
 	Certificate  Kind = "Certificate"
 	Binding      Kind = "Binding"
 	Session      Kind = "Session"
+	Ban          Kind = "Ban"
 )
 
 // Lower returns the kind as a detail spells it.

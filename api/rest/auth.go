@@ -82,7 +82,7 @@ func (r *Request) find(s *snapshot.Snapshot) error {
 		return err
 	}
 	caller, _ := s.User(id.Name)
-	if err := tokens.CheckIdentity(s.Bans(), &tokens.Credential{}, id, caller, r.router.cfg.Now()); err != nil {
+	if err := tokens.CheckBans(s, &tokens.Credential{}, id, caller, r.router.cfg.Now); err != nil {
 		return err
 	}
 	r.Identity, r.Snapshot, r.Caller = id, s, caller

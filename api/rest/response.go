@@ -119,6 +119,8 @@ func (r *Request) nameMissing(e *apierror.Error) *apierror.Error {
 		return e.WithDetails("user " + name(VarUser) + " has no password")
 	case e.Missing == apierror.Session:
 		return e.WithDetails("there is no session " + r.vars[VarSession])
+	case e.Missing == apierror.Ban:
+		return e.WithDetails("there is no ban " + name(VarBan))
 	case e.Missing == apierror.NKey, e.Missing == apierror.Certificate, e.Missing == apierror.Binding:
 		return e.WithDetails("user " + name(VarUser) + " has no " + e.Missing.Lower() + " " + name(VarKey))
 	case e.Missing == apierror.User && r.vars[VarUUID] != "":

@@ -85,6 +85,7 @@ const (
 	VarServiceType  = "type"
 	VarHost         = "host"    // the name of a host, which may have dots
 	VarSession      = "session" // SERVER:CLIENT
+	VarBan          = "ban"
 )
 
 // Changes reports whether the route changes something, which is audited.
