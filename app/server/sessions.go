@@ -7,6 +7,7 @@ import (
 
 	"usher/app/sessions"
 	"usher/app/sessions/exchange"
+	"usher/app/sessions/limits"
 	"usher/app/sessions/refusals"
 	"usher/app/sessions/servers"
 	"usher/callout/session"
@@ -18,6 +19,7 @@ import (
 // that have lost something.
 type liveSessions struct {
 	registry   *sessions.Registry
+	limits     *limits.Limits // nil: none
 	servers    *servers.Servers
 	exchange   *exchange.Exchange
 	refusals   *refusals.Refusals
@@ -36,7 +38,9 @@ func (srv *Server) prepareSessions() error {
 	}
 	srv.sessions = l
 	l.revoking = srv.prepareRevocation()
-	observers := []sessions.Observer{l.servers.Observer(), {
+	var counts sessions.Observer
+	l.limits, counts = srv.prepareLimits(l)
+	observers := []sessions.Observer{l.servers.Observer(), counts, {
 		Added: func(*session.Session) { l.unsaved.Store(true) },
 		Removed: func(s *session.Session, why sessions.Ending) {
 			l.unsaved.Store(true)
