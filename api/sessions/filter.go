@@ -66,8 +66,14 @@ func parseNetwork(text string) (p netip.Prefix, ok bool) {
 		return netip.PrefixFrom(addr, addr.BitLen()), addr.Zone() == ""
 	}
 	p, err := netip.ParsePrefix(text)
-	return p.Masked(), err == nil
+	if p.Addr().Is4In6() { // addresses of clients are never written so
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mappedBits)
+	}
+	return p.Masked(), err == nil && p.IsValid()
 }
+
+// mappedBits is how many bits precede the IPv4 address in an IPv6 address.
+const mappedBits = 96
 
 const expectedTime = "a time (RFC 3339) or a duration, such as 1h; a day is 24h"
 
