@@ -12,8 +12,9 @@ import (
 // false only if after admits all that before does; what names one thing that it does not.
 //
 // The comparison is exact for accounts, subjects, networks and connection types. A template
-// of a scoped signing key can allow and deny by tags, so for a grant with a scope other tags
-// count as a loss. An end (NotAfter) that has moved is not one. The inbox prefix counts
+// of a scoped signing key can allow by tags, so for a grant with a scope a tag that is missing
+// counts as a loss, and one more does not: else whoever adds somebody to a project would close
+// the sessions of others. An end (NotAfter) that has moved is not one. The inbox prefix counts
 // through its subjects.
 func Lost(before, after *Grant) (what string, lost bool) {
 	switch {
@@ -23,8 +24,9 @@ func Lost(before, after *Grant) (what string, lost bool) {
 		return "scope " + before.Scope, true
 	case before.Scope != after.Scope:
 		return "permissions outside of scope " + after.Scope, true
-	case before.Scope != "" && !slices.Equal(before.Tags, after.Tags):
-		return "tags of the template of scope " + before.Scope, true
+	}
+	if missing := without(before.Tags, after.Tags); before.Scope != "" && len(missing) > 0 {
+		return "tag " + missing[0] + " of the template of scope " + before.Scope, true
 	}
 	for _, t := range before.usedTypes() {
 		if !slices.Contains(after.types(), t) {

@@ -79,7 +79,11 @@ func TestLostBesideSubjects(t *testing.T) {
 		{"no scope", func(g *permissions.Grant) { g.Scope = "x" }, func(*permissions.Grant) {}, "scope x"},
 		{
 			"tags of a template", func(g *permissions.Grant) { g.Scope, g.Tags = "x", []string{"project:a", "project:b"} },
-			func(g *permissions.Grant) { g.Scope, g.Tags = "x", []string{"project:a"} }, "tags of the template of scope x",
+			func(g *permissions.Grant) { g.Scope, g.Tags = "x", []string{"project:a"} }, "tag project:b of the template of scope x",
+		},
+		{
+			"more tags of a template", func(g *permissions.Grant) { g.Scope, g.Tags = "x", []string{"project:a"} },
+			func(g *permissions.Grant) { g.Scope, g.Tags = "x", []string{"project:b", "project:a"} }, "",
 		},
 		{"tags without a template", func(g *permissions.Grant) { g.Tags = []string{"project:a"} }, func(*permissions.Grant) {}, ""},
 		{"a network", func(*permissions.Grant) {}, func(g *permissions.Grant) { g.Networks = nets("10.0.0.0/8") }, "network 0.0.0.0/0"},

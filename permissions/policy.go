@@ -38,6 +38,8 @@ type Policy struct {
 	Scoped             []ScopedRole
 	Profiles           []Profile // of internal services
 	AnyMQTTClientID    []string  // accounts in which users may have any MQTT client id
+
+	only *ScopedRole // with Role empty: of no scope; nil: all roles count (OnlyScope)
 }
 
 // entitlement is one membership or service role of a user, or the profile of a service,
@@ -174,6 +176,9 @@ func (p *Policy) entitlements(sel identity.Selection, f *directory.Facts) ([]ent
 	}
 	if sel.Account != "" {
 		entitlements = slices.DeleteFunc(entitlements, func(x entitlement) bool { return x.account != sel.Account })
+	}
+	if p.only != nil {
+		entitlements = p.ofScope(entitlements)
 	}
 	switch {
 	case len(entitlements) > 0:

@@ -71,6 +71,41 @@ func (x *entitlement) roles() []string {
 	return roles
 }
 
+// OnlyScope returns p for a connection that keeps its account and its scope (empty: none):
+// only the roles count whose permissions come from there.
+func (p *Policy) OnlyScope(account, scope string) *Policy {
+	one := *p
+	one.only = &ScopedRole{Account: account, Role: scope}
+	return &one
+}
+
+// ofScope returns what of entitlements counts in a Policy of OnlyScope.
+func (p *Policy) ofScope(entitlements []entitlement) []entitlement {
+	counts := func(role string) bool {
+		if p.only.Role == "" {
+			return !slices.Contains(p.Scoped, ScopedRole{Account: p.only.Account, Role: role})
+		}
+		return role == p.only.Role && slices.Contains(p.Scoped, *p.only)
+	}
+	var out []entitlement
+	for _, x := range entitlements {
+		switch {
+		case x.account != p.only.Account:
+			continue
+		case x.membership != nil:
+			m := *x.membership
+			m.Roles = slices.DeleteFunc(slices.Clone(m.Roles), func(r directory.Role) bool { return !counts(string(r)) })
+			if x.membership = &m; len(m.Roles) == 0 {
+				continue
+			}
+		case x.profile == nil && !counts(string(x.role)), x.profile != nil && p.only.Role != "":
+			continue
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
 // applyScope makes g a grant with a scope. The server inserts name and tags into the
 // template, so each must be a single token: a user called "*" would get everything.
 func applyScope(g *Grant, scope, name string, limits *directory.Limits) error {

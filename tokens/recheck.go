@@ -83,7 +83,7 @@ func RecheckKey(s *snapshot.Snapshot, c *Credential, id identity.Identity, kind 
 		id.NotAfter, id.Networks, id.KeyPrint = k.Expires, k.Networks, k.Print()
 		return id, CheckKey(directory.KeyRecord{User: u, Key: k}, c, id, now)
 	}
-	return identity.Identity{}, gone(s.HasUnreadable(directory.KindKey), unknown, "the user does not have this key any more", id)
+	return identity.Identity{}, gone(s.Unreadable(directory.KeyKey(u.ID, id.KeyID)), unknown, "the user does not have this key any more", id)
 }
 
 // gone returns the rejection of what the directory does not have, unless an unreadable

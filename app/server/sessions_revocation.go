@@ -139,6 +139,10 @@ func (l *liveSessions) revocationStates() []metrics.State {
 			Read: func() []metrics.Sample { return sample(float64(e.Status().Waiting)) },
 		},
 		{
+			Name: "usher_sessions_undecided", Help: "Sessions about which nothing can be decided, such as those of a user with an entry that cannot be read. They stay open.",
+			Read: func() []metrics.Sample { return sample(float64(e.Status().Undecided)) },
+		},
+		{
 			Name: "usher_sessions_unreachable", Help: "Sessions that this usher could not close yet. It keeps trying.",
 			Read: func() []metrics.Sample { return sample(float64(len(e.Status().Unreachable))) },
 		},

@@ -84,7 +84,7 @@ type Session struct {
 
 	// Adopted: a server has the connection and no usher knows why it was granted. Only ID,
 	// ServerName, Identity.Name, Identity.Selection, Grant.Account, Started, Addr and Client
-	// are set.
+	// are set, and for a leaf node Grant.Connection.Types.
 	Adopted bool
 }
 

@@ -38,7 +38,9 @@ func (d *draft) affectedUsers(entries []directory.Entry) []uuid.UUID {
 	}
 	projects := d.affectedProjects
 	for i := range entries { // a project that moves, is removed, or has other topics affects its members
-		if k := entries[i].Key; k.Kind == directory.KindProject || k.Kind == directory.KindTopic || k.Kind == directory.KindSubscription {
+		k := entries[i].Key
+		_, unreadable := entries[i].Value.(*directory.Unreadable) // what else may be unreadable concerns all members
+		if k.Kind == directory.KindProject || k.Kind == directory.KindTopic || k.Kind == directory.KindSubscription || unreadable && k.Project != uuid.Nil {
 			projects = append(projects, k.Project)
 		}
 	}

@@ -59,6 +59,12 @@ func (d *draft) trackUnreadable(e *directory.Entry) {
 // can get a new name then: the unreadable entry may have that name.
 func (s *Snapshot) HasUnreadable(k directory.Kind) bool { return s.unreadable.count[k] > 0 }
 
+// Unreadable reports whether this entry is unreadable.
+func (s *Snapshot) Unreadable(k directory.EntryKey) bool {
+	_, ok := s.unreadable.revisions[k]
+	return ok
+}
+
 // checkUnreadableNames reports users and projects to which a change gives a name while
 // another entry of their kind is unreadable: that may have the name. An entry that was
 // unreadable itself may be replaced.

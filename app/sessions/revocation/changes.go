@@ -64,6 +64,9 @@ func (e *Engine) added(s *session.Session) {
 		e.mapped.Store(true)
 	}
 	e.mu.Lock()
+	if s.Grant.WholeAccount || s.Adopted && s.Grant.Connection.Types != nil {
+		e.whole[s.Identity.Name] = true
+	}
 	old := s.Adopted || s.Revision < e.revision || e.late[s.Instance] || e.cfg.Now().Sub(e.reloaded) < reloadedFor
 	if old {
 		e.arrive(s.ID)
@@ -93,6 +96,7 @@ func (e *Engine) removed(s *session.Session) {
 	e.mu.Lock()
 	delete(e.schedule, s.ID)
 	delete(e.changes.arrivals, s.ID)
+	delete(e.undecided, s.ID)
 	p := e.pending[s.ID]
 	delete(e.pending, s.ID)
 	e.mu.Unlock()
@@ -134,6 +138,9 @@ func (e *Engine) take() (changes, *snapshot.Snapshot) {
 			delete(e.schedule, id)
 			e.arrive(id)
 		}
+	}
+	if e.changes.any {
+		maps.Copy(e.changes.users, e.whole)
 	}
 	taken := e.changes
 	e.deciding = true

@@ -21,8 +21,10 @@ const undecidedFor = 5 * time.Second
 // verdict is what is decided about a session. Without a cause it stays.
 type verdict struct {
 	cause, what string
-	undecided   bool
-	end         time.Time // of the credential, if the user JWT lasts longer; zero: it does not
+	undecided   string             // why nothing can be decided; empty: something is
+	hopeless    bool               // and trying again helps only after a change
+	compare     *snapshot.Snapshot // what an adopted session is to be compared with then; nil: nothing
+	end         time.Time          // of the credential, if the user JWT lasts longer; zero: it does not
 }
 
 // round decides what is to be decided now. before is the directory of the last round. It
@@ -33,13 +35,16 @@ func (e *Engine) round(ctx context.Context, before *snapshot.Snapshot, working *
 	if snap == nil {
 		return before // none is loaded; nobody can be decided
 	}
+	e.gains.begin(e.cfg.Now())
 	if before == nil {
 		before = snap
 	}
 	var closing []session.ID
 	decide := func(one *session.Session, all []session.ID) bool {
-		v := e.decide(ctx, one, before, snap)
-		closing = append(closing, e.apply(&v, one, all)...)
+		for before, ids := range e.byBefore(one, all, before) {
+			v := e.decide(ctx, one, before, snap)
+			closing = append(closing, e.apply(&v, one, ids)...)
+		}
 		return ctx.Err() == nil
 	}
 	switch {
@@ -93,18 +98,16 @@ func (e *Engine) decide(ctx context.Context, s *session.Session, before, snap *s
 		return e.decideAdopted(s, before, snap)
 	}
 	d := e.cfg.Decider.Reconsider(ctx, s, snap)
-	if d.Code == callout.CodeAmbiguous && s.Identity.Selection.IsZero() {
-		// The user has got roles in another account. The session keeps those of its own: a
-		// project_admin must not be able to close the sessions of others.
-		one := *s
-		one.Identity.Selection.Account = s.Grant.Account
-		d = e.cfg.Decider.Reconsider(ctx, &one, snap)
+	if d.Code == callout.CodeAmbiguous || d.Code == callout.CodeAmbiguousScope {
+		// The user has got roles in another account, or of another signing key. The session
+		// keeps those of its own: a project_admin must not be able to close the sessions of others.
+		d = e.cfg.Decider.ReconsiderKept(ctx, s, snap)
 	}
 	if d.Outcome == callout.Denied {
 		return verdict{cause: d.Code, what: d.Cause}
 	}
 	if d.Outcome != callout.Granted {
-		return verdict{undecided: true}
+		return verdict{undecided: d.Code}
 	}
 	v := e.compare(s, &d.Grant)
 	if end := d.Grant.NotAfter; !end.IsZero() && (s.Expires.IsZero() || end.Before(s.Expires)) {
@@ -131,60 +134,34 @@ func (e *Engine) compare(s *session.Session, now *permissions.Grant) verdict {
 	return verdict{}
 }
 
-// decideAdopted decides about a session of which only the user is known. It is closed if the
-// user is gone or disabled, or if what the user gets has become less between two directories:
-// its grant was no more than what the user got.
-func (e *Engine) decideAdopted(s *session.Session, before, snap *snapshot.Snapshot) verdict {
-	name := s.Identity.Name
-	u, ok := snap.User(name)
-	_, was := before.User(name)
-	switch {
-	case !ok && was:
-		return verdict{cause: callout.CodeUserUnknown, what: "the user is not in the directory any more"}
-	case !ok: // the name of an identity of another authority, or of a user that others know
-		return verdict{}
-	case u.Disabled:
-		return verdict{cause: tokens.CodeUserDisabled, what: "the user is disabled"}
-	case !was || before == snap:
-		return verdict{}
-	}
-	id := identity.Identity{Name: name, Authority: identity.AuthorityDirectory, Selection: s.Identity.Selection}
-	had := e.cfg.Decider.DecideIdentity(before, id, permissions.MaxAnswer)
-	gets := e.cfg.Decider.DecideIdentity(snap, id, permissions.MaxAnswer)
-	switch {
-	case had.Outcome != callout.Granted:
-		return verdict{}
-	case gets.Outcome == callout.Denied:
-		return verdict{cause: gets.Code, what: gets.Cause}
-	case gets.Outcome != callout.Granted:
-		return verdict{undecided: true}
-	}
-	if what, lost := permissions.Lost(&had.Grant, &gets.Grant); lost {
-		return verdict{cause: CauseLost, what: what}
-	}
-	return verdict{}
-}
-
 // apply notes a verdict about sessions that are alike. It returns those that are newly to be
 // closed.
 func (e *Engine) apply(v *verdict, one *session.Session, all []session.ID) (closing []session.ID) {
-	again := v.end
-	if now := e.cfg.Now(); v.undecided {
+	again, now := v.end, e.cfg.Now()
+	switch {
+	case v.undecided != "" && !v.hopeless:
 		again = now.Add(undecidedFor)
-	} else if !again.IsZero() && again.Before(now.Add(time.Second)) {
+	case !again.IsZero() && again.Before(now.Add(time.Second)):
 		again = now.Add(time.Second) // the clock of the decision allows for a difference
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	wait := time.Time{}
+	if v.cause == CauseGained {
+		wait = e.gains.wait(one.Identity.Name, now)
+	}
 	for _, id := range all {
 		e.decideAgain(id, again)
+		e.noteUndecided(id, v, now)
 		p := e.pending[id]
 		switch {
-		case v.undecided, v.cause == "" && one.Adopted: // what was decided before stands
+		case v.undecided != "", v.cause == "" && one.Adopted: // what was decided before stands
+		case p == nil && !wait.IsZero():
+			e.decideAgain(id, tokens.Earlier(again, wait))
 		case v.cause == "":
 			delete(e.pending, id)
 		case p == nil || p.gain() && v.cause != CauseGained:
-			e.pending[id] = &pending{cause: v.cause, what: v.what, since: e.cfg.Now()}
+			e.pending[id] = &pending{cause: v.cause, what: v.what, since: now}
 			closing = append(closing, id)
 		default:
 			p.cause, p.what = v.cause, v.what

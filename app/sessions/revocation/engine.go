@@ -27,6 +27,8 @@ type Sessions interface {
 // Decider decides again about sessions: callout.Decider.
 type Decider interface {
 	Reconsider(ctx context.Context, s *session.Session, snap *snapshot.Snapshot) callout.Decision
+	// ReconsiderKept is Reconsider for a session that keeps its account and its signing key.
+	ReconsiderKept(ctx context.Context, s *session.Session, snap *snapshot.Snapshot) callout.Decision
 	DecideIdentity(snap *snapshot.Snapshot, id identity.Identity, limit int) callout.Decision
 }
 
@@ -100,6 +102,10 @@ type Engine struct {
 	schedule map[session.ID]time.Time // when to decide again
 	pending  map[session.ID]*pending  // what is to be closed
 	closed   map[string]uint64        // sessions that this replica has closed, by cause
+
+	undecided map[session.ID]undecided
+	whole     map[string]bool // users with a leaf node: any project of the account concerns them
+	gains     gains           // of rounds
 }
 
 // New returns an Engine. It decides nothing before Run.
@@ -109,6 +115,7 @@ func New(cfg Config) *Engine {
 		wake: make(chan struct{}, 1), close: make(chan struct{}, 1),
 		changes: changes{users: map[string]bool{}}, late: map[string]bool{},
 		schedule: map[session.ID]time.Time{}, pending: map[session.ID]*pending{}, closed: map[string]uint64{CauseLost: 0},
+		undecided: map[session.ID]undecided{}, whole: map[string]bool{}, gains: gains{last: map[string]time.Time{}},
 	}
 }
 
@@ -124,7 +131,7 @@ func (e *Engine) Run(ctx context.Context, live Sessions) {
 	var working sync.WaitGroup
 	defer working.Wait()
 	working.Go(func() { e.runClosing(ctx) })
-	working.Go(func() { e.reportUnreachable(ctx) })
+	working.Go(func() { e.report(ctx) })
 	e.ChangedAll()
 	timer := time.NewTimer(0)
 	defer timer.Stop()

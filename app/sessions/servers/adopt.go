@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"usher/callout/session"
+	"usher/directory"
 	"usher/tokens"
 )
 
@@ -19,6 +20,9 @@ func (s *Servers) adopt(on serverInfo, c *client) *session.Session {
 	x.Identity.Name = named.UserName()
 	x.Identity.Selection, _ = named.UserSelection() // none: it is only not known
 	x.Grant.Account = s.cfg.AccountName(strings.Clone(c.Account))
+	if c.Kind == "Leafnode" {
+		x.Grant.Connection.Types = []string{string(directory.ConnectionLeafNode)}
+	}
 	if addr, err := netip.ParseAddr(c.Host); err == nil {
 		x.Addr = addr.Unmap()
 	}
