@@ -44,7 +44,7 @@ func (s *Service) withinLimit(x *exchange, exhausted func(*ratelimit.Failures, r
 // another project.
 func (s *Service) wouldGrant(x *exchange) (verifier string, ok bool) {
 	d := s.cfg.Decider.verify(context.Background(), &x.credential, noWait{})
-	return d.Verifier, s.cfg.Decider.derive(&d, &x.credential, x.limit()) && s.canIssue(x, &d)
+	return d.Verifier, s.cfg.Decider.derive(&d, &x.credential, x.limit()) && s.canIssue(x, &d) && s.hasPlace(x, &d)
 }
 
 // canIssue reports whether a grant can be issued, without issuing it. The size is an

@@ -34,6 +34,11 @@ func (s *Service) reserve(x *exchange) bool {
 	return true
 }
 
+// hasPlace reports whether reserve would find a place.
+func (s *Service) hasPlace(x *exchange, d *Decision) bool {
+	return s.cfg.Limits == nil || !s.cfg.Limits.Full(x.connection(), &d.Identity, &d.Grant)
+}
+
 // connection returns the id of the connection that a request is about. It shares memory
 // with the text of the request.
 func (x *exchange) connection() session.ID {

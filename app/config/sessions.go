@@ -17,8 +17,8 @@ type Sessions struct {
 type SessionLimits struct {
 	PerUser    int    `yaml:"per_user" default:"0" rule:"between=0..10000000" doc:"Connections that a user may have at a time, on all servers together. 0: any number."`
 	PerKey     int    `yaml:"per_key" default:"0" rule:"between=0..10000000" doc:"Connections that may be made with one key of a user at a time. 0: any number."`
-	PerProject int    `yaml:"per_project" default:"0" rule:"between=0..10000000" doc:"Connections at a time whose grant has a role in a project, of all its members together. 0: any number."`
-	Over       string `yaml:"over" default:"deny_newest" rule:"one-of=deny_newest|close_oldest" doc:"What happens to one connection too many. deny_newest: usher denies it (too_many_connections). close_oldest: usher grants it and closes the oldest one."`
+	PerProject int    `yaml:"per_project" default:"0" rule:"between=0..10000000" doc:"Connections at a time to a project, of all its members together: those that select the project, or have roles in no other. 0: any number."`
+	Over       string `yaml:"over" default:"deny_newest" rule:"one-of=deny_newest|close_oldest" doc:"What happens to one connection too many. deny_newest: usher denies it (too_many_connections). close_oldest: usher grants it and closes the oldest one of the same user."`
 }
 
 // The values of sessions.limits.over.

@@ -37,6 +37,7 @@ func (l *liveSessions) connectionLimits() session.Limits {
 // closeOldest closes a connection that makes room for another one.
 func (srv *Server) closeOldest(l *liveSessions, s *session.Session, cause string) {
 	if err := l.servers.Kick(context.Background(), s.ID); err != nil { // ends by itself
+		l.limits.NotClosed(s)
 		srv.log.LogAttrs(context.Background(), slog.LevelWarn, "cannot close the oldest connection",
 			slog.String("session", s.String()), slog.String("user", s.Identity.Name), slog.String("cause", cause), slog.String("error", err.Error()))
 		return

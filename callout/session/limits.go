@@ -14,8 +14,11 @@ var ErrCountUncertain = errors.New("the number of connections is not certain")
 // Limits bounds the connections of a user, a key or a project. Its methods return at once.
 type Limits interface {
 	// Reserve reserves a place for a connection that is about to be granted. An error is the
-	// reason why there is none, and ErrCountUncertain if that is not certain. A connection that has a place gets no second one.
+	// reason why there is none, and ErrCountUncertain if that is not certain.
+	// A connection that has a place gets no second one, and a live session is never refused.
 	Reserve(id ID, who *identity.Identity, g *permissions.Grant) error
+	// Full reports whether Reserve would refuse the connection. It reserves nothing.
+	Full(id ID, who *identity.Identity, g *permissions.Grant) bool
 	// Release ends a reservation: the connection is in the registry, or was not granted.
 	Release(id ID)
 }

@@ -25,7 +25,7 @@ type Config struct {
 	PerUser, PerKey, PerProject int // connections at a time; zero: any number
 
 	// Close closes a connection, and returns at once: the oldest one makes room for a new
-	// one. Nil: the new one is refused.
+	// one. It has to call NotClosed if that fails. Nil: the new one is refused.
 	Close func(s *session.Session, cause string)
 	Now   func() time.Time
 	// Ready returns nil if the registry hears of connections that end. While it does not, a
@@ -42,7 +42,8 @@ type Limits struct {
 
 	mu       sync.Mutex
 	holders  map[owner][]holder              // sorted by time
-	sessions map[session.ID]*session.Session // that are in holders
+	sessions map[session.ID]*session.Session // that are in the registry
+	stuck    map[session.ID]struct{}         // of sessions, those that could not be closed
 	reserved map[session.ID][]owner          // that are in holders, and are not in the registry yet
 }
 
@@ -58,7 +59,8 @@ type holder struct {
 // New returns Limits without connections.
 func New(cfg Config) *Limits {
 	return &Limits{
-		cfg: cfg, holders: map[owner][]holder{}, sessions: map[session.ID]*session.Session{}, reserved: map[session.ID][]owner{},
+		cfg: cfg, holders: map[owner][]holder{}, sessions: map[session.ID]*session.Session{},
+		stuck: map[session.ID]struct{}{}, reserved: map[session.ID][]owner{},
 	}
 }
 
@@ -73,36 +75,49 @@ func (l *Limits) Reserve(id session.ID, who *identity.Identity, g *permissions.G
 	if len(owners) == 0 {
 		return nil
 	}
-	closing, cause, err := l.reserve(id, owners)
+	closing, cause, err := l.reserve(id, who, owners)
 	for _, s := range closing {
 		l.cfg.Close(s, cause)
 	}
 	return err
 }
 
-// reserve returns the sessions that must be closed for the connection, or the reason why it
-// is refused.
-func (l *Limits) reserve(id session.ID, owners []owner) (closing []*session.Session, cause string, err error) {
+// Full implements session.Limits.
+func (l *Limits) Full(id session.ID, who *identity.Identity, g *permissions.Grant) bool {
+	owners := l.owners(who, g)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var missing []owner
-	for _, o := range owners {
-		has, limit := l.holders[o], l.limit(o)
-		if slices.ContainsFunc(has, func(h holder) bool { return h.id == id }) {
-			continue // asked about again
-		}
-		missing = append(missing, o)
-		over := len(has) + 1 - limit
-		if over <= 0 {
-			continue
-		}
-		cause = fmt.Sprintf("%s has %d connections, the limit is %d", o, len(has), limit)
-		if closing, over = l.oldest(has, over, closing); over > 0 {
-			return nil, "", l.refusal(cause)
+	_, _, _, err := l.place(id, who, owners)
+	return err != nil
+}
+
+// NotClosed tells that a session could not be closed. It counts again if it is still there,
+// and makes no room any more: else who is out of reach could have any number of connections.
+func (l *Limits) NotClosed(s *session.Session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sessions[s.ID] != s {
+		return
+	}
+	l.stuck[s.ID] = struct{}{}
+	for _, o := range l.owners(&s.Identity, &s.Grant) {
+		if !l.has(o, s.ID) {
+			l.add(o, holder{s.ID, s.Started})
 		}
 	}
-	for _, s := range closing {
-		l.drop(s.ID)
+}
+
+// reserve returns the sessions that must be closed for the connection, or the reason why it
+// is refused.
+func (l *Limits) reserve(id session.ID, who *identity.Identity, owners []owner) (closing []*session.Session, cause string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	missing, closing, cause, err := l.place(id, who, owners)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, s := range closing { // it stays in sessions until it is gone
+		l.discount(s)
 	}
 	for _, o := range missing {
 		l.add(o, holder{id, l.cfg.Now()})
@@ -113,18 +128,53 @@ func (l *Limits) reserve(id session.ID, owners []owner) (closing []*session.Sess
 	return closing, cause, nil
 }
 
-func (l *Limits) refusal(cause string) error {
-	if l.cfg.Ready != nil {
-		if err := l.cfg.Ready(); err != nil {
-			return fmt.Errorf("%w: %s, as far as is known: %w", session.ErrCountUncertain, cause, err)
+// place finds out for which owners the connection does not count yet, and what must be
+// closed for it, or why it is refused.
+func (l *Limits) place(id session.ID, who *identity.Identity, owners []owner) (missing []owner, closing []*session.Session, cause string, err error) {
+	live := l.isLive(id, who)
+	for _, o := range owners {
+		if l.has(o, id) {
+			continue // asked about again
 		}
+		missing = append(missing, o)
+		has, limit := l.holders[o], l.limit(o)
+		over := len(has) + 1 - limit
+		if over <= 0 || live {
+			continue
+		}
+		cause = fmt.Sprintf("%s has %d connections, the limit is %d", o, len(has), limit)
+		if closing, over = l.oldest(has, over, who.Name, closing); over > 0 || l.ready() != nil {
+			return nil, nil, "", l.refusal(cause)
+		}
+	}
+	return missing, closing, cause, nil
+}
+
+// isLive reports whether the user has this connection already. Nobody loses a connection
+// because others have filled a project since.
+func (l *Limits) isLive(id session.ID, who *identity.Identity) bool {
+	s := l.sessions[id]
+	return s != nil && s.Identity.Name == who.Name && (s.Adopted || s.Identity.Authority == who.Authority && s.Identity.KeyID == who.KeyID)
+}
+
+func (l *Limits) ready() error {
+	if l.cfg.Ready == nil {
+		return nil
+	}
+	return l.cfg.Ready()
+}
+
+func (l *Limits) refusal(cause string) error {
+	if err := l.ready(); err != nil {
+		return fmt.Errorf("%w: %s, as far as is known: %w", session.ErrCountUncertain, cause, err)
 	}
 	return errors.New(cause)
 }
 
-// oldest adds the oldest sessions of has to closing until n of has are in it. It returns
-// what is left of n: connections that are not granted yet cannot be closed.
-func (l *Limits) oldest(has []holder, n int, closing []*session.Session) (all []*session.Session, left int) {
+// oldest adds the oldest sessions of the user in has to closing until n of has are in it. It
+// returns what is left of n: those of others are not closed for this one, and connections
+// that are not granted yet cannot be.
+func (l *Limits) oldest(has []holder, n int, user string, closing []*session.Session) (all []*session.Session, left int) {
 	if l.cfg.Close == nil {
 		return closing, n
 	}
@@ -134,7 +184,11 @@ func (l *Limits) oldest(has []holder, n int, closing []*session.Session) (all []
 		}
 	}
 	for _, h := range has {
-		if s := l.sessions[h.id]; n > 0 && s != nil && !slices.Contains(closing, s) {
+		if n <= 0 {
+			break
+		}
+		s := l.sessions[h.id]
+		if _, stuck := l.stuck[h.id]; s != nil && !stuck && s.Identity.Name == user && !slices.Contains(closing, s) {
 			closing, n = append(closing, s), n-1
 		}
 	}
@@ -183,11 +237,22 @@ func (l *Limits) owners(who *identity.Identity, g *permissions.Grant) (owners []
 		owners = append(owners, owner{user: who.Name, key: who.KeyID})
 	}
 	if l.cfg.PerProject > 0 {
-		for _, project := range (&session.Session{Grant: *g}).Projects() {
+		if project := onlyProject(g); project != "" {
 			owners = append(owners, owner{project: project})
 		}
 	}
 	return owners
+}
+
+// onlyProject returns the project that a grant is for, if that is all it is for: the one that
+// the client has selected, or the only one of the user. Other grants do not count for a
+// project: who fills one and adds a user to it would keep that user out of everything else.
+func onlyProject(g *permissions.Grant) string {
+	projects := (&session.Session{Grant: *g}).Projects()
+	if len(projects) != 1 || !g.OnlyIn(projects[0]) {
+		return ""
+	}
+	return projects[0]
 }
 
 func (l *Limits) added(s *session.Session) {
@@ -196,9 +261,6 @@ func (l *Limits) added(s *session.Session) {
 	defer l.mu.Unlock()
 	l.cancel(s.ID)
 	l.drop(s.ID) // it may be of somebody else now
-	if len(owners) == 0 {
-		return
-	}
 	for _, o := range owners {
 		l.add(o, holder{s.ID, s.Started})
 	}
@@ -228,9 +290,19 @@ func (l *Limits) drop(id session.ID) {
 		return
 	}
 	delete(l.sessions, id)
+	delete(l.stuck, id)
+	l.discount(s)
+}
+
+// discount removes the holders of a session.
+func (l *Limits) discount(s *session.Session) {
 	for _, o := range l.owners(&s.Identity, &s.Grant) {
-		l.remove(o, id)
+		l.remove(o, s.ID)
 	}
+}
+
+func (l *Limits) has(o owner, id session.ID) bool {
+	return slices.ContainsFunc(l.holders[o], func(h holder) bool { return h.id == id })
 }
 
 // cancel removes a reservation.

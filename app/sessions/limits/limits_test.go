@@ -88,8 +88,10 @@ func TestDenyNewest(t *testing.T) {
 	allow(4, "pia", "b", "shop")
 	deny(5, "user pia has 3 connections, the limit is 3", "pia", "c", "lab")
 	allow(6, "ada", "a", "shop", "lab")
-	deny(7, "project shop has 4 connections, the limit is 4", "ada", "b", "lab", "shop")
-	allow(8, "ada", "b", "lab")
+	allow(7, "ada", "b", "shop")
+	deny(8, "project shop has 4 connections, the limit is 4", "eve", "b", "shop")
+	allow(8, "eve", "b", "lab", "shop")
+	allow(11, "eve", "b", "lab")
 	for range 3 { // asked about again
 		allow(1, "pia", "a", "shop")
 	}
@@ -148,11 +150,11 @@ func (b *bounded) numbers() (numbers []uint64) {
 // Whatever comes and goes, the counts are those of the registry.
 func TestCountsAreThoseOfTheRegistry(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	b := newBounded(limits.Config{PerUser: 20, PerKey: 11, PerProject: 30}, false)
+	b := newBounded(limits.Config{PerUser: 20, PerKey: 11, PerProject: 12}, false)
 	users, keys, projects := []string{"pia", "ada"}, []string{"a", "b"}, []string{"shop", "lab", "far"}
 	for range 20_000 {
 		n := r.Uint64N(80)
-		if r.IntN(2) == 0 {
+		if _, live := b.Find(session.ID{Server: "N", Client: n}); live || r.IntN(2) == 0 { // a live one is never refused
 			b.leave(n)
 			continue
 		}
@@ -160,14 +162,18 @@ func TestCountsAreThoseOfTheRegistry(t *testing.T) {
 		err := b.connect(n, user, key, projects[:r.IntN(4)]...)
 		_, live := b.Find(session.ID{Server: "N", Client: n})
 		full := b.CountOfUser(user) >= 20 || b.CountOfKey(user, key) >= 11
-		for _, p := range projects {
-			full = full || b.CountOfProject(p) >= 30
+		inShop := 0
+		for m := range uint64(80) {
+			if s, ok := b.Find(session.ID{Server: "N", Client: m}); ok && len(s.Grant.Tags) == 1 {
+				inShop++
+			}
 		}
+		full = full || inShop >= 12
 		if err != nil && !full || err == nil && !live {
 			t.Fatalf("%v: user %d, key %d", err, b.CountOfUser(user), b.CountOfKey(user, key))
 		}
-		if b.CountOfUser(user) > 20 || b.CountOfKey(user, key) > 11 || b.CountOfProject("shop") > 30 {
-			t.Fatalf("over the limit: user %d, key %d, project %d", b.CountOfUser(user), b.CountOfKey(user, key), b.CountOfProject("shop"))
+		if b.CountOfUser(user) > 20 || b.CountOfKey(user, key) > 11 || inShop > 12 {
+			t.Fatalf("over the limit: user %d, key %d, project %d", b.CountOfUser(user), b.CountOfKey(user, key), inShop)
 		}
 	}
 }
