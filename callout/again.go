@@ -42,6 +42,29 @@ func (s *Service) presentsAnother(x *exchange) bool {
 	return d.Outcome == Denied && !slow && isToken && !x.again.session.Adopted
 }
 
+// decideBeside decides by the session after what is presented was refused. It is a failure
+// as any other, or keys could be guessed for free in a session of one's own; but not at each
+// reload, which has the same password again, nor if the session ends with it.
+func (s *Service) decideBeside(x *exchange) {
+	refused, was := x.decision, x.again.session
+	s.decideAgain(x)
+	if x.decision.Outcome != Granted || was.Digest != [32]byte{} && x.credential.DigestToKeep(&was.Identity) == was.Digest {
+		return
+	}
+	x.decision.Cause = "the session goes on, but what was presented was refused: " + refused.Cause
+	if s.beside.Note(x.connection(), x.credential.Password) {
+		s.failuresAt(refused.Verifier).Record(x.attempt)
+	}
+}
+
+// noteBeside notes a password that a client has besides its token, and that its server will
+// present in place of the token.
+func (s *Service) noteBeside(x *exchange) {
+	if c := &x.credential; x.again.session == nil && c.Password != "" && c.Password != c.Token() {
+		s.beside.Note(x.connection(), c.Password)
+	}
+}
+
 // deriveAgain decides by the session if a credential is good, and lacks only the selection
 // that the session has.
 func (s *Service) deriveAgain(x *exchange) bool {
@@ -75,8 +98,12 @@ func (s *Service) verify(ctx context.Context, x *exchange) bool {
 		x.gate = gate{s, x}
 		x.decision = s.cfg.Decider.verify(ctx, &x.credential, &x.gate)
 	}
-	if x.again.session != nil && (x.again.alone || s.presentsAnother(x)) {
+	if x.again.session != nil && (x.again.alone || x.decision.Code == CodeFailing) {
 		s.decideAgain(x)
+		return x.decision.Outcome == Granted
+	}
+	if x.again.session != nil && s.presentsAnother(x) {
+		s.decideBeside(x)
 		return x.decision.Outcome == Granted
 	}
 	return x.decision.Outcome == ""

@@ -14,6 +14,7 @@ import (
 	"usher/callout"
 	"usher/callout/callouttest"
 	"usher/callout/session"
+	"usher/directory"
 	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/tokens"
@@ -168,5 +169,37 @@ func TestDigestToKeep(t *testing.T) {
 	}
 	if c.Digest() == [32]byte{} {
 		t.Error("no digest to look up")
+	}
+}
+
+// Every spelling of a JWT that verifies has the same digest, and another JWT has another one.
+//
+// Attack: a client whose JWT is banned by its digest spells it in another way
+// Held by: the digest is of the signed part, in its strict spelling
+func TestDigestOfJWT(t *testing.T) {
+	const header, claims = "eyJhbGciOiJFUzI1NiJ9", "eyJzdWIiOiJwIn0"
+	of := func(m identity.Method, text string) [32]byte {
+		c := tokens.Credential{AuthToken: text, NATSJWT: text}
+		return c.DigestToKeep(&identity.Identity{Method: m})
+	}
+	for m, signed := range map[identity.Method]string{identity.MethodOIDC: header + "." + claims, identity.MethodKubernetes: header + "." + claims, identity.MethodNATSJWT: claims} {
+		for _, text := range []string{header + "." + claims + ".AAAA", header + "." + claims + ".BBBB", header + "." + claims + ".AAAA\n", header + "." + claims[:len(claims)-1] + "1.AAAA", header + ".\n" + claims + "=.AAAA"} {
+			if of(m, text) != directory.DigestOf(signed) {
+				t.Errorf("%s: %q has another digest", m, text)
+			}
+		}
+		if of(m, header+".e30.AAAA") == directory.DigestOf(signed) {
+			t.Errorf("%s: another JWT has the same digest", m)
+		}
+	}
+	for _, text := range []string{"a.b.c", header + "." + claims, header + "." + claims + ".A.B"} {
+		if of(identity.MethodOIDC, text) != directory.DigestOf(text) {
+			t.Errorf("%s: not the digest of the text", text)
+		}
+	}
+	c := tokens.Credential{Password: header + "." + claims + ".BBBB", Connection: standard}
+	current := callouttest.ParseDirectory(t, "users: []\nbans: [{digest: \""+directory.DigestOf(header+"."+claims).String()+"\", reason: r, until: 2100-01-01T00:00:00Z}]\n")
+	if err := tokens.CheckPresented(current, &c, identity.Identity{}, time.Now); err == nil {
+		t.Error("another spelling is not banned")
 	}
 }

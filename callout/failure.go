@@ -21,7 +21,8 @@ func (s *Service) withinHostLimit(x *exchange) bool {
 }
 
 // withinLimit lets a request go on unless the failures are exhausted at the verifier that
-// would refuse it, or that would have to wait to know.
+// would refuse it, or that would have to wait to know. A live session is then decided without
+// what is presented: the server serves nobody else until it has an answer.
 func (s *Service) withinLimit(x *exchange, exhausted func(*ratelimit.Failures, ratelimit.Attempt) bool, cause string) bool {
 	if x.again.alone { // a session fails no more often than its server asks
 		return true
@@ -34,7 +35,11 @@ func (s *Service) withinLimit(x *exchange, exhausted func(*ratelimit.Failures, r
 		return true
 	}
 	verifier, ok := s.wouldGrant(x)
-	return ok || !exhausted(s.failuresAt(verifier), x.attempt) || x.end(Shed, CodeFailing, cause)
+	if ok || !exhausted(s.failuresAt(verifier), x.attempt) {
+		return true
+	}
+	x.again.alone = x.again.session != nil
+	return x.again.alone || x.end(Shed, CodeFailing, cause)
 }
 
 // wouldGrant reports whether a request will be granted, as far as that can be told

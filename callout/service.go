@@ -23,6 +23,7 @@ type Service struct {
 	log          *requestlog.Decisions
 	shedding     *requestlog.Shedding
 	failures     *ratelimit.Failures
+	beside       *ratelimit.Last
 	connectTimes *admission.ConnectTimes
 	usage        *keyusage.Counter
 	instance     string // random; differs for each process
@@ -52,6 +53,7 @@ func New(cfg Config) (*Service, error) {
 		log:          requestlog.NewDecisions(cfg.Log),
 		shedding:     requestlog.NewShedding(cfg.Log, cfg.Now),
 		failures:     ratelimit.New(cfg.Failures),
+		beside:       ratelimit.NewLast(),
 		connectTimes: admission.NewConnectTimes(),
 		usage:        keyusage.NewCounter(),
 		instance:     cfg.NewID(),

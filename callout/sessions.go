@@ -49,6 +49,7 @@ func (x *exchange) connection() session.ID {
 // reservation.
 func (s *Service) reportGranted(x *exchange) {
 	if s.cfg.Sessions != nil && x.decision.Outcome == Granted {
+		s.noteBeside(x)
 		s.cfg.Sessions.Granted(x.session(s.instance))
 	}
 	if x.reserved {

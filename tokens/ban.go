@@ -22,7 +22,7 @@ func RejectBanned(b *directory.Ban, id identity.Identity) error {
 
 // Digest returns the digest of what the client presented: of its token, else of its public
 // nkey, else of its certificate (the SHA-256 of its DER); zero: it presented none of them. That
-// of an API key is the digest that the directory has.
+// of an API key is the digest that the directory has. That of a JWT is of what is signed.
 //
 // A token may be a password or a user name, of which a digest says too much: see DigestToKeep.
 func (c *Credential) Digest() directory.Digest {
@@ -43,14 +43,21 @@ func (c *Credential) DigestToKeep(id *identity.Identity) directory.Digest {
 	}
 	d := c.digests()
 	switch id.Method {
-	case identity.MethodAPIKey, identity.MethodOIDC, identity.MethodIntrospection, identity.MethodKubernetes, identity.MethodAutomate:
+	case identity.MethodAPIKey:
+		return d[digestToken]
+	case identity.MethodOIDC, identity.MethodIntrospection, identity.MethodKubernetes, identity.MethodAutomate:
+		if d[digestSigned] != (directory.Digest{}) {
+			return d[digestSigned]
+		}
 		return d[digestToken]
 	case identity.MethodNKey:
 		return d[digestNKey]
 	case identity.MethodCertificate:
 		return d[digestCertificate]
 	case identity.MethodNATSJWT:
-		return directory.DigestOf(c.NATSJWT)
+		if _, claims, ok := signedParts(c.NATSJWT); ok {
+			return directory.DigestOf(claims)
+		}
 	case identity.MethodPassword, identity.MethodWebhook, identity.MethodAnonymous, identity.MethodHealthCheck:
 	}
 	return directory.Digest{}
@@ -62,7 +69,8 @@ func (c *Credential) SetDigest(d directory.Digest) { c.known = d }
 
 // The digests of a credential, by their index in digests.
 const (
-	digestToken = iota
+	digestSigned = iota // of a token that is a JWT
+	digestToken
 	digestNKey
 	digestCertificate
 	digestKnown
@@ -73,6 +81,9 @@ func (c *Credential) digests() (all [numDigests]directory.Digest) {
 	all[digestKnown] = c.known
 	if token := c.Token(); token != "" {
 		all[digestToken] = directory.DigestOf(token)
+		if header, claims, ok := signedParts(token); ok {
+			all[digestSigned] = directory.DigestOf(header + "." + claims)
+		}
 	}
 	if c.NKey != "" {
 		all[digestNKey] = directory.DigestOf(c.NKey)
