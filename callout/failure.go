@@ -2,10 +2,10 @@ package callout
 
 import (
 	"context"
-	"errors"
 
 	"usher/callout/ratelimit"
 	"usher/issuer"
+	"usher/tokens"
 )
 
 // withinCredentialLimit reports whether a request may go on: its credential has not
@@ -48,7 +48,7 @@ func (s *Service) withinLimit(x *exchange, exhausted func(*ratelimit.Failures, r
 // failures from blocking others: clients behind the same address, or with the same key and
 // another project.
 func (s *Service) wouldGrant(x *exchange) (verifier string, ok bool) {
-	d := s.cfg.Decider.verify(context.Background(), &x.credential, noWait{})
+	d := s.cfg.Decider.verify(context.Background(), &x.credential, tokens.NoWait{})
 	return d.Verifier, s.cfg.Decider.derive(&d, &x.credential, x.limit()) && s.canIssue(x, &d) && s.hasPlace(x, &d)
 }
 
@@ -62,18 +62,6 @@ func (s *Service) canIssue(x *exchange, d *Decision) bool {
 	size, err := d.Ruleset.Policy.Size(d.Identity, d.Facts)
 	return err == nil && size <= x.limit() && signers.Has(issuer.Place{Account: d.Grant.Account, Scope: d.Grant.Scope})
 }
-
-// errWouldWait: the request cannot be decided at once.
-var errWouldWait = errors.New("would have to wait")
-
-// noWait is the tokens.Gate of those who do not wait.
-type noWait struct{}
-
-// Enter implements tokens.Gate.
-func (noWait) Enter(string) error { return errWouldWait }
-
-// Leave implements tokens.Gate.
-func (noWait) Leave(string) {}
 
 // countsAsFailure reports whether a decision counts against the rate of failures of
 // the host and the credential. Every denial does. Unavailable does if it costs work

@@ -42,3 +42,9 @@ func JSONLength(text string) int {
 	}
 	return n
 }
+
+// Length returns JSONLength of what a grant has of a topic: its subject.
+func (t *Topic) Length() uint32 { return uint32(JSONLength(t.Subject)) } //nolint:gosec // a subject is short
+
+// Length returns JSONLength of what a grant has of a subscription: its name.
+func (s *Subscription) Length() uint32 { return uint32(JSONLength(s.Name)) } //nolint:gosec // a name is short

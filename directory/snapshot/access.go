@@ -39,7 +39,7 @@ func topicAccess() resourceAccess[directory.Topic] {
 	return resourceAccess[directory.Topic]{
 		list:   func(a *projectAccess) (*[]*directory.Topic, *uint32) { return &a.topics, &a.lengths.topics },
 		name:   func(t *directory.Topic) string { return t.Name },
-		length: topicLength,
+		length: (*directory.Topic).Length,
 	}
 }
 
@@ -47,7 +47,7 @@ func subscriptionAccess() resourceAccess[directory.Subscription] {
 	return resourceAccess[directory.Subscription]{
 		list:   func(a *projectAccess) (*[]*directory.Subscription, *uint32) { return &a.subs, &a.lengths.subs },
 		name:   func(s *directory.Subscription) string { return s.Name },
-		length: subLength,
+		length: (*directory.Subscription).Length,
 	}
 }
 

@@ -105,3 +105,14 @@ func removeEmpty[T any](list *[]*resource[T], name string) {
 		*list = slices.Delete(*list, i, i+1)
 	}
 }
+
+// outsideLengths counts the visible topics whose subject is outside of the project.
+func outsideLengths(p *projectEntry) directory.Lengths {
+	var l directory.Lengths
+	for i := range p.project.Topics {
+		if subject := p.project.Topics[i].Subject; p.isOutside(subject) {
+			l.Add(subject)
+		}
+	}
+	return l
+}
