@@ -9,6 +9,7 @@ import (
 
 	"usher/callout"
 	"usher/callout/session"
+	"usher/directory"
 	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/permissions"
@@ -137,6 +138,9 @@ func (e *Engine) compare(s *session.Session, now *permissions.Grant) verdict {
 func (e *Engine) decideAdopted(s *session.Session, before, snap *snapshot.Snapshot) verdict {
 	name := s.Identity.Name
 	u, ok := snap.User(name)
+	if err := e.bannedAdopted(s, u, snap); err != nil {
+		return verdict{cause: tokens.CodeBanned, what: err.Error()}
+	}
 	_, was := before.User(name)
 	switch {
 	case !ok && was:
@@ -163,6 +167,15 @@ func (e *Engine) decideAdopted(s *session.Session, before, snap *snapshot.Snapsh
 		return verdict{cause: CauseLost, what: what}
 	}
 	return verdict{}
+}
+
+// bannedAdopted returns a ban of an adopted session: of its user, network or MQTT client id.
+func (e *Engine) bannedAdopted(s *session.Session, u *directory.User, snap *snapshot.Snapshot) error {
+	c := tokens.Credential{Connection: s.Grant.Connection}
+	if s.Addr.IsValid() {
+		c.Host = s.Addr.String()
+	}
+	return tokens.CheckBans(snap, &c, s.Identity, u, e.cfg.Now)
 }
 
 // apply notes a verdict about sessions that are alike. It returns those that are newly to be
