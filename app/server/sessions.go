@@ -7,6 +7,7 @@ import (
 
 	"usher/app/sessions"
 	"usher/app/sessions/exchange"
+	"usher/app/sessions/flapping"
 	"usher/app/sessions/refusals"
 	"usher/app/sessions/servers"
 	"usher/callout/session"
@@ -24,6 +25,7 @@ type liveSessions struct {
 	unsaved    atomic.Bool    // a session has changed since the last time that all were written
 	background sync.WaitGroup // ends with the context of startSessions
 	revoking   revoking
+	flapping   *flapping.Detector                // nil: off
 	changedAt  atomic.Pointer[snapshot.Snapshot] // the bucket after its last change
 }
 
@@ -35,7 +37,7 @@ func (srv *Server) prepareSessions() error {
 		return err
 	}
 	srv.sessions = l
-	l.revoking = srv.prepareRevocation()
+	l.revoking, l.flapping = srv.prepareRevocation(), srv.prepareFlapping()
 	observers := []sessions.Observer{l.servers.Observer(), {
 		Added: func(*session.Session) { l.unsaved.Store(true) },
 		Removed: func(s *session.Session, why sessions.Ending) {
@@ -46,6 +48,9 @@ func (srv *Server) prepareSessions() error {
 	}}
 	if l.revoking.engine != nil {
 		observers = append(observers, l.revoking.engine.Observer())
+	}
+	if l.flapping != nil {
+		observers = append(observers, l.flapping.Observer())
 	}
 	l.registry = sessions.New(observers...)
 	return nil
@@ -62,6 +67,9 @@ func (srv *Server) startSessions(ctx context.Context) error {
 		return err
 	}
 	srv.startRevocation(ctx)
+	if l.flapping != nil {
+		l.background.Go(func() { l.flapping.Run(ctx) })
+	}
 	return nil
 }
 
@@ -70,6 +78,9 @@ func (l *liveSessions) Granted(s *session.Session) {
 	l.registry.Add(s)
 	l.exchange.Granted(s)
 	l.refusals.Granted(s)
+	if l.flapping != nil {
+		l.flapping.Granted(s)
+	}
 }
 
 // Find implements callout.Sessions.
