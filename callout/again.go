@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"usher/callout/session"
-	"usher/identity"
 	"usher/permissions"
 	"usher/tokens"
 )
@@ -27,39 +26,10 @@ func (s *Service) findAgain(x *exchange) {
 	if s.cfg.Sessions == nil || c.User == "" || c.AuthToken != "" && c.AuthToken != c.User { // leaf nodes: the server copies it
 		return
 	}
-	client := &x.request.claims.ClientInformation
-	live, ok := s.cfg.Sessions.Find(session.ID{Server: x.request.claims.Server.ID, Client: client.ID})
+	live, ok := s.cfg.Sessions.Find(x.connection())
 	if ok && c.User == permissions.JWTName(live.Identity, live.Grant.Scope) {
-		x.again = again{session: live, alone: live.Adopted && c.Password == "" && c.NKey == "" || !live.Adopted && !presents(live.Identity.Method, c)}
+		x.again = again{session: live, alone: live.Adopted && c.Password == "" && c.NKey == "" || !live.Adopted && !c.MayBe(live.Identity.Method)}
 	}
-}
-
-// presents reports whether a credential has what may be one of this method, beside a user
-// name.
-func presents(m identity.Method, c *tokens.Credential) bool {
-	switch m {
-	case identity.MethodNKey:
-		return c.NKey != ""
-	case identity.MethodNATSJWT:
-		return c.NATSJWT != ""
-	case identity.MethodCertificate:
-		return len(c.VerifiedChains) > 0
-	case identity.MethodAnonymous:
-		return false
-	case identity.MethodAPIKey, identity.MethodPassword, identity.MethodOIDC, identity.MethodIntrospection,
-		identity.MethodKubernetes, identity.MethodAutomate, identity.MethodWebhook, identity.MethodHealthCheck:
-	}
-	return c.Password != ""
-}
-
-// verifyAgain decides by the session if nothing else is presented, or if what is presented
-// is not the credential of the session. It reports whether it has decided.
-func (s *Service) verifyAgain(x *exchange) bool {
-	if x.again.session == nil || !x.again.alone && !s.presentsAnother(x) {
-		return false
-	}
-	s.decideAgain(x)
-	return true
 }
 
 // presentsAnother reports whether a request was denied because it has something else in
@@ -68,7 +38,7 @@ func (s *Service) verifyAgain(x *exchange) bool {
 func (s *Service) presentsAnother(x *exchange) bool {
 	d, was := &x.decision, &x.again.session.Identity
 	_, slow := s.waiting[d.Verifier]
-	isToken := presents(was.Method, &tokens.Credential{Password: "any"})
+	isToken := (&tokens.Credential{Password: "any"}).MayBe(was.Method)
 	return d.Outcome == Denied && !slow && isToken && !x.again.session.Adopted
 }
 
@@ -105,7 +75,8 @@ func (s *Service) verify(ctx context.Context, x *exchange) bool {
 		x.gate = gate{s, x}
 		x.decision = s.cfg.Decider.verify(ctx, &x.credential, &x.gate)
 	}
-	if s.verifyAgain(x) {
+	if x.again.session != nil && (x.again.alone || s.presentsAnother(x)) {
+		s.decideAgain(x)
 		return x.decision.Outcome == Granted
 	}
 	return x.decision.Outcome == ""
@@ -113,8 +84,6 @@ func (s *Service) verify(ctx context.Context, x *exchange) bool {
 
 // derive finds the grant of the identity.
 func (s *Service) derive(_ context.Context, x *exchange) bool {
-	if x.again.decided {
-		return true
-	}
-	return s.cfg.Decider.derive(&x.decision, &x.credential, x.limit()) || s.deriveAgain(x) && x.decision.Outcome == Granted
+	granted := x.again.decided || s.cfg.Decider.derive(&x.decision, &x.credential, x.limit()) || s.deriveAgain(x) && x.decision.Outcome == Granted
+	return granted && s.reserve(x)
 }

@@ -256,6 +256,7 @@ func TestNameOfASessionIsNoCredential(t *testing.T) {
 	for _, password := range []string{"", "no-key"} {
 		c := dialClient(t, srv.URL())
 		c.exchange(t, "", `CONNECT {"auth_token":"pia-key","protocol":1}`)
+		r.service.Settled(t) // the registry has it
 		c.exchange(t, "", fmt.Sprintf(`CONNECT {"user":"pia","pass":%q,"protocol":1}`, password), "PUB shop.orders 0", "")
 		if !c.refuses(t, `CONNECT {"user":"multi","protocol":1}`) {
 			t.Error("a connection of pia became one of multi")
@@ -264,6 +265,7 @@ func TestNameOfASessionIsNoCredential(t *testing.T) {
 	// Another key of the same user is a credential: it becomes that of the session.
 	c := dialClient(t, srv.URL())
 	c.exchange(t, "", `CONNECT {"auth_token":"pia-key","protocol":1}`)
+	r.service.Settled(t)
 	c.exchange(t, "", `CONNECT {"user":"pia","pass":"second-key","protocol":1}`)
 	events := r.service.Settled(t)
 	if last := events[len(events)-1]; last.Text("key_id") != "two" {

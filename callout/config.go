@@ -13,6 +13,7 @@ import (
 	"usher/callout/admission"
 	"usher/callout/keyusage"
 	"usher/callout/ratelimit"
+	"usher/callout/session"
 	"usher/internal/audit"
 	"usher/internal/metrics"
 	"usher/internal/tracing"
@@ -43,7 +44,8 @@ type Config struct {
 	Metrics *metrics.Metrics
 	Tracer  *tracing.Tracer // makes spans of requests that have ended; nil: none
 
-	Sessions Sessions                  // is told of granted connections; nil: nobody is
+	Sessions Sessions                  // the registry of granted connections; nil: none
+	Limits   session.Limits            // of connections; nil: none
 	Live     func() *keyusage.Sessions // what the Report says of live sessions; nil: nothing
 	Now      func() time.Time
 	Random   io.Reader     // for nonces

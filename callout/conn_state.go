@@ -6,14 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go"
-)
 
-const (
-	accountTimeout  = time.Second // of one request for the account
-	accountAttempts = 5
+	accounts "usher/callout/account"
 )
 
 var errAccountUnknown = errors.New("the account of the service connection is not known yet")
@@ -37,7 +33,7 @@ func (c *conn) connected(log *slog.Logger, nc *nats.Conn, account, state string)
 // account only, so it would let them into the account of the service.
 func (c *conn) checkAccount(log *slog.Logger, nc *nats.Conn, account string) {
 	ctx := context.Background()
-	actual, err := queryAccount(ctx, nc)
+	actual, err := accounts.Query(ctx, nc)
 	if err != nil && !nc.IsConnected() {
 		return // the next connect checks again
 	}
@@ -53,25 +49,6 @@ func (c *conn) checkAccount(log *slog.Logger, nc *nats.Conn, account string) {
 	default:
 		c.accountError.Store(nil)
 	}
-}
-
-// queryAccount returns the account that nc is in. It retries after a timeout: a
-// slow server must not be mistaken for one that forbids the request, which reports
-// a permission violation.
-func queryAccount(ctx context.Context, nc *nats.Conn) (account string, err error) {
-	for range accountAttempts {
-		account, err = accountWithin(ctx, nc, accountTimeout)
-		if !errors.Is(err, context.DeadlineExceeded) || !nc.IsConnected() || errors.Is(nc.LastError(), nats.ErrPermissionViolation) {
-			break
-		}
-	}
-	return account, err
-}
-
-func accountWithin(ctx context.Context, nc *nats.Conn, d time.Duration) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	return AccountOf(ctx, nc)
 }
 
 func disconnected(log *slog.Logger, err error) {

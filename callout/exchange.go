@@ -45,6 +45,9 @@ type exchange struct {
 	// verify, derive
 	decision Decision
 
+	// reserve
+	reserved bool // a place in Limits, which has to be released
+
 	// issue, seal
 	answer  []byte // nil: not answered
 	expires time.Time

@@ -13,7 +13,7 @@ import (
 func TestCountsAsFailure(t *testing.T) {
 	notClient := map[string]bool{ // codes of Unavailable
 		callout.CodeUnavailable: true, callout.CodeNoDirectory: true, callout.CodeMisplaced: true, callout.CodeIssuerUnknown: true,
-		callout.CodeXKeyUnknown: true, callout.CodeSign: true, callout.CodeReply: true, callout.CodeAdopted: true,
+		callout.CodeXKeyUnknown: true, callout.CodeSign: true, callout.CodeReply: true, callout.CodeAdopted: true, callout.CodeCountUncertain: true,
 		automate.CodeUnreachable: true, automate.CodeSlow: true, automate.CodeNotReady: true, automate.CodeFailed: true, automate.CodeUnusable: true,
 	}
 	for _, c := range codes.All() {

@@ -2,10 +2,7 @@ package callout
 
 import (
 	"cmp"
-	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -65,21 +62,4 @@ func Inspect(m *nats.Msg, keys *issuer.Keyring, now time.Time) Inspection {
 		s.Refusal, s.Cause = refused.code, refused.cause
 	}
 	return s
-}
-
-// AccountOf returns the account that nc is in.
-func AccountOf(ctx context.Context, nc *nats.Conn) (string, error) {
-	m, err := nc.RequestWithContext(ctx, "$SYS.REQ.USER.INFO", nil)
-	if err != nil {
-		return "", fmt.Errorf("request the account of the connection: %w", err)
-	}
-	var info struct {
-		Data struct {
-			Account string `json:"account"`
-		} `json:"data"`
-	}
-	if err := json.Unmarshal(m.Data, &info); err != nil {
-		return "", fmt.Errorf("request the account of the connection: %w", err)
-	}
-	return info.Data.Account, nil
 }

@@ -30,6 +30,9 @@ const (
 	CodeMQTTClientID   = "mqtt_client_id"
 	CodeUserUnknown    = "user_unknown"
 
+	CodeTooManyConnections = "too_many_connections"
+	CodeCountUncertain     = "connection_count_uncertain"
+
 	CodeNoIdentityRule    = "no_identity_rule"
 	CodeIdentityValue     = "identity_value"
 	CodeIdentityAmbiguous = "identity_ambiguous"

@@ -1,6 +1,7 @@
 package callout
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -17,12 +18,37 @@ type Sessions interface {
 	Find(id session.ID) (*session.Session, bool)
 }
 
-// reportGranted tells the registry of sessions about a granted request.
-func (s *Service) reportGranted(x *exchange) {
-	if s.cfg.Sessions == nil || x.decision.Outcome != Granted {
-		return
+// reserve reserves a place for a connection that may be granted. It reports whether there
+// is one.
+func (s *Service) reserve(x *exchange) bool {
+	if s.cfg.Limits == nil {
+		return true
 	}
-	s.cfg.Sessions.Granted(x.session(s.instance))
+	switch err := s.cfg.Limits.Reserve(x.connection(), &x.decision.Identity, &x.decision.Grant); {
+	case errors.Is(err, session.ErrCountUncertain):
+		return x.end(Unavailable, CodeCountUncertain, err.Error())
+	case err != nil:
+		return x.end(Denied, CodeTooManyConnections, err.Error())
+	}
+	x.reserved = true
+	return true
+}
+
+// connection returns the id of the connection that a request is about. It shares memory
+// with the text of the request.
+func (x *exchange) connection() session.ID {
+	return session.ID{Server: x.request.claims.Server.ID, Client: x.request.claims.ClientInformation.ID}
+}
+
+// reportGranted tells the registry of sessions about a granted request, and ends its
+// reservation.
+func (s *Service) reportGranted(x *exchange) {
+	if s.cfg.Sessions != nil && x.decision.Outcome == Granted {
+		s.cfg.Sessions.Granted(x.session(s.instance))
+	}
+	if x.reserved {
+		s.cfg.Limits.Release(x.connection())
+	}
 }
 
 // session returns what is known about a granted connection. It shares no memory with the

@@ -94,3 +94,21 @@ func gone(mayBeUnreadable bool, code, cause string, id identity.Identity) error 
 	}
 	return Reject(code, cause, id)
 }
+
+// MayBe reports whether a credential without auth_token has what may be one of this method,
+// beside a user name.
+func (c *Credential) MayBe(m identity.Method) bool {
+	switch m {
+	case identity.MethodNKey:
+		return c.NKey != ""
+	case identity.MethodNATSJWT:
+		return c.NATSJWT != ""
+	case identity.MethodCertificate:
+		return len(c.VerifiedChains) > 0
+	case identity.MethodAnonymous:
+		return false
+	case identity.MethodAPIKey, identity.MethodPassword, identity.MethodOIDC, identity.MethodIntrospection,
+		identity.MethodKubernetes, identity.MethodAutomate, identity.MethodWebhook, identity.MethodHealthCheck:
+	}
+	return c.Password != ""
+}

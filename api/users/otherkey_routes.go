@@ -48,7 +48,7 @@ func (o *otherKeys) routes(noun, path, one, all string, in, item, list any, effe
 		},
 		{
 			Name: noun + ".delete", Method: http.MethodDelete, Path: single, Access: access, Handler: o.remove,
-			Doc:  "Removes " + one + ". It is refused from the next connect on; open connections stay open until they expire.",
+			Doc:  "Removes " + one + ". It is refused from the next connect on; " + openConnections,
 			ETag: true, BeyondAMS: true,
 		},
 	}

@@ -35,7 +35,7 @@ func (h *Handlers) passwordRoutes() []rest.Route {
 		},
 		{
 			Name: "password.delete", Method: http.MethodDelete, Path: path, Access: access, Handler: deletePassword,
-			Doc:  "Removes the password of a user. It is refused from the next connect on; open connections stay open until they expire.",
+			Doc:  "Removes the password of a user. It is refused from the next connect on; " + openConnections,
 			ETag: true, BeyondAMS: true,
 		},
 	}

@@ -96,7 +96,7 @@ func (h *Handlers) UserRoutes() []rest.Route {
 		},
 		{
 			Name: "user.refresh_token", Method: http.MethodPost, Path: pathUser + ":refreshToken", Access: access, Handler: refreshToken,
-			Doc:  "Replaces a key of a user. The response contains the new key; it cannot be shown again. The old key is refused from the next connect on, or after a grace period; open connections stay open until they expire.",
+			Doc:  "Replaces a key of a user. The response contains the new key; it cannot be shown again. The old key is refused from the next connect on, or after a grace period; " + openConnections,
 			Body: wire.RefreshToken{}, OptionalBody: true, Response: wire.UserCreated{}, ETag: true,
 		},
 		{
@@ -130,8 +130,11 @@ func (h *Handlers) KeyRoutes() []rest.Route {
 		},
 		{
 			Name: "key.delete", Method: http.MethodDelete, Path: pathKey, Access: access, Handler: deleteKey,
-			Doc:  "Removes a key. It is refused from the next connect on; open connections stay open until they expire.",
+			Doc:  "Removes a key. It is refused from the next connect on; " + openConnections,
 			ETag: true, BeyondAMS: true,
 		},
 	}
 }
+
+// openConnections is what becomes of open connections when a credential is taken away.
+const openConnections = "open connections are closed at once if usher has a user for sessions, else they stay until their user JWT expires."

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	accounts "usher/callout/account"
 	"usher/internal/fault"
 
 	"github.com/nats-io/nats.go"
@@ -138,7 +139,7 @@ func (s *serverCheck) secretHint() string {
 func (s *serverCheck) account(ctx context.Context, nc *nats.Conn) bool {
 	ctx, cancel := context.WithTimeout(ctx, deployment.RequestTimeout)
 	defer cancel()
-	account, err := callout.AccountOf(ctx, nc)
+	account, err := accounts.Of(ctx, nc)
 	switch {
 	case err != nil:
 		s.Fail(fault.Runtime, "account", s.url, "", "%v", err)

@@ -8,13 +8,13 @@ import (
 
 // Sessions configures how usher knows the live sessions.
 type Sessions struct {
-	User         string `yaml:"user" rule:"line" doc:"User name of a user of the system account, with which usher lists and closes connections, in config mode. Without one of sessions.user, sessions.nkey_file and sessions.creds_file usher cannot close a connection. usher init makes a user that may do nothing else. Set it together with sessions.password_file."`
-	PasswordFile string `yaml:"password_file" rule:"path" doc:"File with the password of sessions.user. usher refuses a file that others can read, see keyring.allow_group_readable."`
-	NKeyFile     string `yaml:"nkey_file" rule:"path" doc:"File with the user nkey seed of that user, instead of sessions.user and its password. usher refuses a file that others can read, see keyring.allow_group_readable."`
-	CredsFile    string `yaml:"creds_file" rule:"path" doc:"Credentials file (.creds) of that user, in operator mode. usher refuses a file that others can read, see keyring.allow_group_readable."`
-	StateFile    string `yaml:"state_file" rule:"path" doc:"File in which usher keeps the live sessions while it does not run, created with mode 0600. With it a single usher still knows after a restart why its clients were granted; several tell each other. usher writes it every 30 s if something has changed, and when it stops. A file that cannot be read is reported and ignored. Each usher instance needs its own file."`
-
-	Flapping Flapping `yaml:"flapping" doc:"Bans sources that connect again and again (docs/how-to/ban.md). Off unless sessions.flapping.connects is set."`
+	User         string        `yaml:"user" rule:"line" doc:"User name of a user of the system account, with which usher lists and closes connections, in config mode. Without one of sessions.user, sessions.nkey_file and sessions.creds_file usher cannot close a connection. usher init makes a user that may do nothing else. Set it together with sessions.password_file."`
+	PasswordFile string        `yaml:"password_file" rule:"path" doc:"File with the password of sessions.user. usher refuses a file that others can read, see keyring.allow_group_readable."`
+	NKeyFile     string        `yaml:"nkey_file" rule:"path" doc:"File with the user nkey seed of that user, instead of sessions.user and its password. usher refuses a file that others can read, see keyring.allow_group_readable."`
+	CredsFile    string        `yaml:"creds_file" rule:"path" doc:"Credentials file (.creds) of that user, in operator mode. usher refuses a file that others can read, see keyring.allow_group_readable."`
+	StateFile    string        `yaml:"state_file" rule:"path" doc:"File in which usher keeps the live sessions while it does not run, created with mode 0600. With it a single usher still knows after a restart why its clients were granted; several tell each other. usher writes it every 30 s if something has changed, and when it stops. A file that cannot be read is reported and ignored. Each usher instance needs its own file."`
+	Limits       SessionLimits `yaml:"limits" doc:"How many connections there may be at a time."`
+	Flapping     Flapping      `yaml:"flapping" doc:"Bans sources that connect again and again (docs/how-to/ban.md). Off unless sessions.flapping.connects is set."`
 }
 
 // Flapping says which sources connect too often.
@@ -25,6 +25,21 @@ type Flapping struct {
 	By       []string      `yaml:"by" default:"[credential]" rule:"nonempty each=one-of=credential|user|address unique" doc:"What is a source. credential: a token, nkey or certificate; user: a user, or an identity of an authority; both count only granted connects. address: a client address (IPv6: /64 network), also its denied connects; many clients can share one."`
 	Except   []string      `yaml:"except" default:"[]" rule:"each=network unique" doc:"Networks whose connects never count, such as that of a proxy."`
 }
+
+// SessionLimits configures how many connections there may be at a time. Each limit needs a
+// user of the system account.
+type SessionLimits struct {
+	PerUser    int    `yaml:"per_user" default:"0" rule:"between=0..10000000" doc:"Connections that a user may have at a time, on all servers together. 0: any number."`
+	PerKey     int    `yaml:"per_key" default:"0" rule:"between=0..10000000" doc:"Connections that may be made with one key of a user at a time. 0: any number."`
+	PerProject int    `yaml:"per_project" default:"0" rule:"between=0..10000000" doc:"Connections at a time whose grant has a role in a project, of all its members together. 0: any number."`
+	Over       string `yaml:"over" default:"deny_newest" rule:"one-of=deny_newest|close_oldest" doc:"What happens to one connection too many. deny_newest: usher denies it (too_many_connections). close_oldest: usher grants it and closes the oldest one."`
+}
+
+// The values of sessions.limits.over.
+const (
+	OverDenyNewest  = "deny_newest"
+	OverCloseOldest = "close_oldest"
+)
 
 // Configured reports whether usher has a user of the system account for sessions.
 func (s *Sessions) Configured() bool { return s.User != "" || s.NKeyFile != "" || s.CredsFile != "" }
@@ -53,6 +68,7 @@ func sessionConstraints() []schema.Constraint {
 	return []schema.Constraint{
 		schema.AtMostOne([]string{"sessions.user", "sessions.password_file"}, []string{"sessions.nkey_file"}, []string{"sessions.creds_file"}),
 		schema.BothOrNeither("sessions.user", "sessions.password_file"),
+		limitsNeedUser(),
 		onlyInMode(ModeConfig, "sessions.user"),
 		onlyInMode(ModeOperator, "sessions.creds_file"),
 		operatorModeOnly("revocation.jwt"),
@@ -80,4 +96,24 @@ func revokesJWTs() schema.Constraint {
 	}
 	text := "With `" + key + "`, set `" + user + "` or `sessions.nkey_file`, and do not set `" + lifetime + "` to 0."
 	return schema.Constraint{Keys: []string{key, lifetime, user, "sessions.nkey_file"}, Text: text, Check: check}
+}
+
+// limitsNeedUser is the constraint that usher hears of connections that end.
+func limitsNeedUser() schema.Constraint {
+	limits := []string{"sessions.limits.per_user", "sessions.limits.per_key", "sessions.limits.per_project"}
+	check := func(v *schema.Values) (faults []schema.Fault) {
+		if v.IsSet("sessions.user") || v.IsSet("sessions.nkey_file") || v.IsSet("sessions.creds_file") {
+			return nil
+		}
+		for _, key := range limits {
+			if v.Int(key) > 0 {
+				faults = append(faults, schema.Fault{
+					Key: key, Message: "needs a user of the system account: without one usher does not hear of connections that end",
+					Hint: "set sessions.user, sessions.nkey_file or sessions.creds_file, or leave " + key + " out",
+				})
+			}
+		}
+		return faults
+	}
+	return schema.Constraint{Keys: limits, Text: "Set one of `sessions.user`, `sessions.nkey_file` and `sessions.creds_file` with `sessions.limits.per_user`, `sessions.limits.per_key` or `sessions.limits.per_project`.", Check: check}
 }

@@ -8,6 +8,7 @@ import (
 	"usher/app/sessions"
 	"usher/app/sessions/exchange"
 	"usher/app/sessions/flapping"
+	"usher/app/sessions/limits"
 	"usher/app/sessions/refusals"
 	"usher/app/sessions/servers"
 	"usher/callout/session"
@@ -19,6 +20,7 @@ import (
 // that have lost something.
 type liveSessions struct {
 	registry   *sessions.Registry
+	limits     *limits.Limits // nil: none
 	servers    *servers.Servers
 	exchange   *exchange.Exchange
 	refusals   *refusals.Refusals
@@ -38,7 +40,9 @@ func (srv *Server) prepareSessions() error {
 	}
 	srv.sessions = l
 	l.revoking, l.flapping = srv.prepareRevocation(), srv.prepareFlapping()
-	observers := []sessions.Observer{l.servers.Observer(), {
+	var counts sessions.Observer
+	l.limits, counts = srv.prepareLimits(l)
+	observers := []sessions.Observer{l.servers.Observer(), counts, {
 		Added: func(*session.Session) { l.unsaved.Store(true) },
 		Removed: func(s *session.Session, why sessions.Ending) {
 			l.unsaved.Store(true)

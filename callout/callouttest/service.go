@@ -23,6 +23,7 @@ import (
 	"usher/callout/admission"
 	"usher/callout/codes"
 	"usher/callout/ratelimit"
+	"usher/callout/session"
 	"usher/directory/file"
 	"usher/directory/snapshot"
 	"usher/internal/audit"
@@ -61,6 +62,7 @@ type ServiceConfig struct {
 	Identities            *mapping.Rules    // default none
 	Tracer                *tracing.Tracer   // default none
 	Sessions              callout.Sessions  // default none
+	Limits                session.Limits    // default none
 	Now                   func() time.Time  // default time.Now
 	Options               []nats.Option     // replaces the service user
 }
@@ -134,7 +136,7 @@ func StartServiceNoWait(tb testing.TB, cfg ServiceConfig) *Service {
 		Log:     log,
 		Audit:   s.audit,
 		Metrics: metrics.New(s.Registry, codes.Metrics()),
-		Tracer:  cfg.Tracer, Sessions: cfg.Sessions,
+		Tracer:  cfg.Tracer, Sessions: cfg.Sessions, Limits: cfg.Limits,
 		Now: cfg.Now, Random: rand.Reader, NewID: nuid.Next,
 	})
 	Must(tb, err)

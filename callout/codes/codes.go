@@ -127,12 +127,15 @@ func All() []Code {
 		{callout.CodeConnectionType, callout.Denied, "The user's `limits.connection_types` do not contain the type of this connection.", "Run usher explain --connection TYPE to see what the user may do."},
 		{callout.CodeMQTTClientID, callout.Denied, "The MQTT client id is missing, or it is neither the user's name nor starts with the name and a colon.", "Give the client an id such as NAME:device. `accounts.mqtt_client_ids` allows any id in an account."},
 
+		{callout.CodeTooManyConnections, callout.Denied, "The user, the key or a project has as many connections as `sessions.limits` allows.", "The cause in the log says which, and `usher session list` shows the connections."},
+
 		{callout.CodeUnavailable, callout.Unavailable, "A verifier could not decide.", "The cause in the log names the backend."},
 		{automate.CodeUnreachable, callout.Unavailable, "usher has no connection to one of Chef Automate's services, or the service says that it is away (status `UNAVAILABLE`).", "The cause in the log names the service. usher check shows what is wrong with its address, its name, its certificate or usher's."},
 		{automate.CodeSlow, callout.Unavailable, "One of Chef Automate's services did not answer within `calls.timeout`.", "Find out why the service is slow."},
 		{automate.CodeNotReady, callout.Unavailable, "Chef Automate's service says that it cannot decide in its present state (status `FAILED_PRECONDITION`).", "The cause in the log has its message."},
 		{automate.CodeFailed, callout.Unavailable, "Chef Automate's service answered with another error, with an answer that is too large or with one that is not in the format.", "The cause in the log has the status and its message."},
 		{automate.CodeUnusable, callout.Unavailable, "The answer of Chef Automate's service names no subject, or has too many or impossible teams or projects.", "Please report it."},
+		{callout.CodeCountUncertain, callout.Unavailable, "The user, the key or a project seems to have as many connections as `sessions.limits` allows, but usher does not hear from the servers which connections have ended.", "Find out why usher does not reach the system account: the cause in the log says it."},
 		{callout.CodeNoDirectory, callout.Unavailable, "No directory is loaded.", ""},
 		{callout.CodeUnreadable, callout.Unavailable, "A directory entry is unreadable, and it may affect a project or a membership of the user.", "Run usher check to find the entry. Fix it, remove it, or update usher."},
 		{callout.CodeNoAccount, callout.Unavailable, "The configuration binds the role to no account.", "Set the `accounts` key that the cause names."},

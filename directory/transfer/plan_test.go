@@ -488,7 +488,8 @@ func TestImportBans(t *testing.T) {
 			[]directory.Ban{{Target: network("192.0.2.0/24"), Reason: "other", Until: until}}, false, []string{"~ ban net: reason"},
 		},
 		"a new one": {
-			[]directory.Ban{{ID: "new", User: "ada", Target: directory.BanTarget{Key: "k"}, Reason: "r", Until: until}}, false,
+			[]directory.Ban{{ID: "new", User: "ada", Target: directory.BanTarget{Key: "k"}, Reason: "r", Until: until}},
+			false,
 			[]string{"+ ban new (key k of user ada, until " + until.UTC().Format(time.RFC3339) + ")"},
 		},
 	} {

@@ -38,7 +38,8 @@ type ClosedCode string
 
 // The reasons for closing a session.
 const (
-	ClosedKicked ClosedCode = "kicked" // somebody asked for it
+	ClosedKicked    ClosedCode = "kicked"     // somebody asked for it
+	ClosedOverLimit ClosedCode = "over_limit" // it made room for another one (sessions.limits)
 )
 
 // WriteSessionClosed queues one closed session, as Write does.

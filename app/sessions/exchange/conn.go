@@ -10,7 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"usher/callout"
+	accounts "usher/callout/account"
 )
 
 const (
@@ -106,7 +106,7 @@ func (x *Exchange) onConnect(nc *nats.Conn) {
 func accountOf(ctx context.Context, nc *nats.Conn) (account string, err error) {
 	for range accountAttempts {
 		within, cancel := context.WithTimeout(ctx, accountTimeout)
-		account, err = callout.AccountOf(within, nc)
+		account, err = accounts.Of(within, nc)
 		cancel()
 		if !errors.Is(err, context.DeadlineExceeded) || !nc.IsConnected() || errors.Is(nc.LastError(), nats.ErrPermissionViolation) {
 			break

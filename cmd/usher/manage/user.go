@@ -53,7 +53,7 @@ func UserCommand() *cli.Command {
 		},
 		remote.SetCommand(resource, remote.Command{
 			Usage: "change the given fields of a user", Flags: userSetFlags(), ConflictHint: lastAdmin,
-			Description: "A repeatable option replaces the whole list; a single empty value clears it.\nWith --disable, " + remote.OpenConnectionsNote + ".",
+			Description: "A repeatable option replaces the whole list; a single empty value clears it.\n" + remote.OpenConnectionsHelp,
 		}, userChange, func(ctx context.Context, r *remote.Session, in *wire.UserInput, ifMatch client.ETag) (*wire.User, error) {
 			return r.API.UpdateUser(ctx, r.Arg(0), in, ifMatch)
 		}, changedUser),

@@ -29,10 +29,12 @@ func (r *Session) Confirm(describe func() (string, error)) error {
 	return cmdutil.Confirm(r.CLI, "This removes "+text+".", unconfirmed, &fault.Error{Kind: fault.Runtime, Err: errNotConfirmed})
 }
 
-// What removing or disabling a credential leaves alone, as a clause and as a sentence.
+// What becomes of open connections when something is taken away, as a clause and as
+// sentences. The command line does not know whether the server has a user for sessions.
 const (
-	OpenConnectionsNote = "open connections stay until their user JWT expires (user_jwt.max_lifetime)"
-	OpenConnectionsHelp = "Open connections stay until their user JWT expires (user_jwt.max_lifetime)."
+	OpenConnectionsNote = "open connections that lose something are closed, if usher has a user for sessions"
+	OpenConnectionsHelp = "Open connections that lose something are closed at once if usher has a user for\n" +
+		"sessions; else they stay until their user JWT expires (user_jwt.max_lifetime)."
 )
 
 // RemoveCommand completes a command "rm". what names the removed thing. If describe is

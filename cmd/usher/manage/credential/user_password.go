@@ -41,7 +41,7 @@ func PasswordCommand() *cli.Command {
 		remote.Command{
 			Name: "set", Usage: "set the password of a user", Args: "USER", Flags: append([]cli.Flag{cmdutil.PasswordFlag()}, termFlags()...),
 			Description: "Asks for the password on the terminal, or reads it from --password-file. usher keeps\n" +
-				"only its hash. " + remote.OpenConnectionsHelp,
+				"only its hash.\n" + remote.OpenConnectionsHelp,
 			RunLocal: checkStdin, Run: setPassword,
 		},
 		change,

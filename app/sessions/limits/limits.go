@@ -1,0 +1,251 @@
+// Package limits bounds how many connections a user, a key or a project has at a time.
+// nats-server takes no such limit from a user JWT that came over auth callout.
+//
+// It counts the sessions of the registry, so those of all replicas and servers, and the
+// connections that this replica is about to grant. So it is exact for requests that reach
+// one replica, and late by what the registry lags for those that reach others at the same
+// moment. It never lets anybody in.
+package limits
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"usher/app/sessions"
+	"usher/callout/session"
+	"usher/identity"
+	"usher/permissions"
+)
+
+// Config configures Limits. Now is required.
+type Config struct {
+	PerUser, PerKey, PerProject int // connections at a time; zero: any number
+
+	// Close closes a connection, and returns at once: the oldest one makes room for a new
+	// one. Nil: the new one is refused.
+	Close func(s *session.Session, cause string)
+	Now   func() time.Time
+	// Ready returns nil if the registry hears of connections that end. While it does not, a
+	// refusal is session.ErrCountUncertain. Nil: it always hears of them.
+	Ready func() error
+}
+
+// Set reports whether there is a limit.
+func (c *Config) Set() bool { return c.PerUser > 0 || c.PerKey > 0 || c.PerProject > 0 }
+
+// Limits counts connections. It is safe for concurrent use.
+type Limits struct {
+	cfg Config
+
+	mu       sync.Mutex
+	holders  map[owner][]holder              // sorted by time
+	sessions map[session.ID]*session.Session // that are in holders
+	reserved map[session.ID][]owner          // that are in holders, and are not in the registry yet
+}
+
+// owner is who has a number of connections: a user, a key of a user, or a project.
+type owner struct{ user, key, project string }
+
+// holder is a connection that counts.
+type holder struct {
+	id    session.ID
+	since time.Time
+}
+
+// New returns Limits without connections.
+func New(cfg Config) *Limits {
+	return &Limits{
+		cfg: cfg, holders: map[owner][]holder{}, sessions: map[session.ID]*session.Session{}, reserved: map[session.ID][]owner{},
+	}
+}
+
+// Observer keeps the counts as the registry is.
+func (l *Limits) Observer() sessions.Observer {
+	return sessions.Observer{Added: l.added, Removed: func(s *session.Session, _ sessions.Ending) { l.removed(s) }}
+}
+
+// Reserve implements session.Limits.
+func (l *Limits) Reserve(id session.ID, who *identity.Identity, g *permissions.Grant) error {
+	owners := l.owners(who, g)
+	if len(owners) == 0 {
+		return nil
+	}
+	closing, cause, err := l.reserve(id, owners)
+	for _, s := range closing {
+		l.cfg.Close(s, cause)
+	}
+	return err
+}
+
+// reserve returns the sessions that must be closed for the connection, or the reason why it
+// is refused.
+func (l *Limits) reserve(id session.ID, owners []owner) (closing []*session.Session, cause string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var missing []owner
+	for _, o := range owners {
+		has, limit := l.holders[o], l.limit(o)
+		if slices.ContainsFunc(has, func(h holder) bool { return h.id == id }) {
+			continue // asked about again
+		}
+		missing = append(missing, o)
+		over := len(has) + 1 - limit
+		if over <= 0 {
+			continue
+		}
+		cause = fmt.Sprintf("%s has %d connections, the limit is %d", o, len(has), limit)
+		if closing, over = l.oldest(has, over, closing); over > 0 {
+			return nil, "", l.refusal(cause)
+		}
+	}
+	for _, s := range closing {
+		l.drop(s.ID)
+	}
+	for _, o := range missing {
+		l.add(o, holder{id, l.cfg.Now()})
+	}
+	if len(missing) > 0 {
+		l.reserved[id] = append(l.reserved[id], missing...)
+	}
+	return closing, cause, nil
+}
+
+func (l *Limits) refusal(cause string) error {
+	if l.cfg.Ready != nil {
+		if err := l.cfg.Ready(); err != nil {
+			return fmt.Errorf("%w: %s, as far as is known: %w", session.ErrCountUncertain, cause, err)
+		}
+	}
+	return errors.New(cause)
+}
+
+// oldest adds the oldest sessions of has to closing until n of has are in it. It returns
+// what is left of n: connections that are not granted yet cannot be closed.
+func (l *Limits) oldest(has []holder, n int, closing []*session.Session) (all []*session.Session, left int) {
+	if l.cfg.Close == nil {
+		return closing, n
+	}
+	for _, s := range closing {
+		if slices.ContainsFunc(has, func(h holder) bool { return h.id == s.ID }) {
+			n--
+		}
+	}
+	for _, h := range has {
+		if s := l.sessions[h.id]; n > 0 && s != nil && !slices.Contains(closing, s) {
+			closing, n = append(closing, s), n-1
+		}
+	}
+	return closing, n
+}
+
+// Release implements session.Limits.
+func (l *Limits) Release(id session.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cancel(id)
+}
+
+// String names an owner for people.
+func (o owner) String() string {
+	switch {
+	case o.project != "":
+		return "project " + o.project
+	case o.key != "":
+		return "key " + o.key + " of user " + o.user
+	default:
+		return "user " + o.user
+	}
+}
+
+func (l *Limits) limit(o owner) int {
+	switch {
+	case o.project != "":
+		return l.cfg.PerProject
+	case o.key != "":
+		return l.cfg.PerKey
+	default:
+		return l.cfg.PerUser
+	}
+}
+
+// owners returns who has a connection and is limited. usher's own health check is not.
+func (l *Limits) owners(who *identity.Identity, g *permissions.Grant) (owners []owner) {
+	if who.Authority == identity.AuthorityUsher || who.Name == "" {
+		return nil
+	}
+	if l.cfg.PerUser > 0 {
+		owners = append(owners, owner{user: who.Name})
+	}
+	if l.cfg.PerKey > 0 && who.KeyID != "" {
+		owners = append(owners, owner{user: who.Name, key: who.KeyID})
+	}
+	if l.cfg.PerProject > 0 {
+		for _, project := range (&session.Session{Grant: *g}).Projects() {
+			owners = append(owners, owner{project: project})
+		}
+	}
+	return owners
+}
+
+func (l *Limits) added(s *session.Session) {
+	owners := l.owners(&s.Identity, &s.Grant)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cancel(s.ID)
+	l.drop(s.ID) // it may be of somebody else now
+	if len(owners) == 0 {
+		return
+	}
+	for _, o := range owners {
+		l.add(o, holder{s.ID, s.Started})
+	}
+	l.sessions[s.ID] = s
+}
+
+func (l *Limits) removed(s *session.Session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drop(s.ID)
+}
+
+// add adds a holder at its place, which is nearly always the last.
+func (l *Limits) add(o owner, h holder) {
+	has := l.holders[o]
+	at := len(has)
+	for at > 0 && has[at-1].since.After(h.since) {
+		at--
+	}
+	l.holders[o] = slices.Insert(has, at, h)
+}
+
+// drop removes a session.
+func (l *Limits) drop(id session.ID) {
+	s := l.sessions[id]
+	if s == nil {
+		return
+	}
+	delete(l.sessions, id)
+	for _, o := range l.owners(&s.Identity, &s.Grant) {
+		l.remove(o, id)
+	}
+}
+
+// cancel removes a reservation.
+func (l *Limits) cancel(id session.ID) {
+	for _, o := range l.reserved[id] {
+		l.remove(o, id)
+	}
+	delete(l.reserved, id)
+}
+
+func (l *Limits) remove(o owner, id session.ID) {
+	has := slices.DeleteFunc(l.holders[o], func(h holder) bool { return h.id == id })
+	if len(has) == 0 {
+		delete(l.holders, o)
+		return
+	}
+	l.holders[o] = has
+}
