@@ -31,6 +31,7 @@ type listed struct {
 	failing uint64 // number of a connection that cannot be closed
 	before  func() // called before each session is closed; may be nil
 	events  []audit.SessionClosed
+	silent  error // why the servers cannot be asked
 }
 
 func (m *listed) Select(f *sessions.Filter) iter.Seq[*session.Session] {
@@ -56,7 +57,7 @@ func (m *listed) Find(id session.ID) (*session.Session, bool) {
 	return nil, false
 }
 
-func (*listed) Ready() error { return nil }
+func (m *listed) Ready() error { return m.silent }
 
 func (*listed) Details(_ context.Context, ids []session.ID) (map[session.ID]*wire.SessionDetails, error) {
 	out := map[session.ID]*wire.SessionDetails{}
@@ -124,9 +125,10 @@ func idsIn(t *testing.T, r response) (ids []string) {
 }
 
 func TestListSessions(t *testing.T) {
-	s, _ := startSessions(t)
+	s, m := startSessions(t)
 	for query, want := range map[string]string{
 		"": "[5 4 3 2 1]", "?user=con": "[5 2]", "?project=lab": "[3 2]", "?id=NAB:1&id=NAB:3": "[3 1]", "?pageSize=2": "[5 4]", "?method=oidc": "[]",
+		"?since=24h&ends_within=24h": "[5 4 3 2 1]", "?ends_within=" + startTime.Add(100*24*time.Hour).Format(time.RFC3339): "[5 4 3 2 1]",
 	} {
 		if got := fmt.Sprint(idsIn(t, s.root(200, "GET", "/v1/sessions"+query, ""))); got != want {
 			t.Errorf("%s: %s, want %s", query, got, want)
@@ -135,6 +137,17 @@ func TestListSessions(t *testing.T) {
 	for _, query := range []string{"from=x", "since=x", "since=-1h", "ends_within=x", "subject=a..b", "id=x", "details=x"} {
 		s.root(400, "GET", "/v1/sessions?"+query, "")
 	}
+	if text := s.root(400, "GET", "/v1/sessions?ends_within=1d", "").text; !strings.Contains(text, "a day is 24h") {
+		t.Errorf("no hint: %s", text)
+	}
+	if got := decode[wire.SessionList](t, s.root(200, "GET", "/v1/sessions", "")); got.Unconfirmed != "" {
+		t.Errorf("unconfirmed: %s", got.Unconfirmed)
+	}
+	m.silent = errors.New("no server answers")
+	if got := decode[wire.SessionList](t, s.root(200, "GET", "/v1/sessions", "")); got.Unconfirmed != "no server answers" || len(got.Sessions) != 5 {
+		t.Errorf("without servers: %+v", got)
+	}
+	m.silent = nil
 	var all []string
 	for token, path := "", ""; ; {
 		path = "/v1/sessions?pageSize=2&pageToken=" + token

@@ -125,6 +125,8 @@ leafnodes { reconnect: "600s", remotes: [{ url: "nats-leaf://root-key@%s", first
 	r.expect(t, r.service, asked+1)
 	for n := range 2 {
 		before, _ := r.registry.Find(session.ID{Server: srv.NATSServer().ID(), Client: id})
+		before.Decided = before.Decided.Add(time.Hour) // by the clock of another replica
+		r.registry.Add(before)
 		srv.Reload(t)
 		for _, nc := range conns {
 			callouttest.Must(t, nc.FlushTimeout(testTimeout))
@@ -133,7 +135,8 @@ leafnodes { reconnect: "600s", remotes: [{ url: "nats-leaf://root-key@%s", first
 		script.exchange(t, "")
 		r.expect(t, r.service, asked*(n+2)+1) // the server does not ask about leaf nodes
 		after, _ := r.registry.Find(before.ID)
-		if after.UserNKey == before.UserNKey || after.RequestID == before.RequestID || !after.Started.Equal(before.Started) || after.Identity.Selection != before.Identity.Selection {
+		if after.UserNKey == before.UserNKey || after.RequestID == before.RequestID || !after.Started.Equal(before.Started) || !after.Decided.After(before.Decided) ||
+			after.Identity.Selection != before.Identity.Selection {
 			t.Errorf("reload %d: the session was %+v, and is %+v", n, before, after)
 		}
 		if account := srv.AccountOf(t, id); account != r.o.Accounts[callouttest.OtherAccount] {

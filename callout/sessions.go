@@ -59,11 +59,14 @@ func (x *exchange) session(instance string) *session.Session {
 		ID:         session.ID{Server: strings.Clone(c.Server.ID), Client: c.ClientInformation.ID},
 		ServerName: strings.Clone(c.Server.Name), RequestID: x.id,
 		Digest: x.credential.DigestToKeep(&d.Identity), Identity: d.Identity, Verifier: d.Verifier, Rules: slices.Clone(d.Rules), Profile: d.Facts.Profile,
-		Grant: d.Grant, UserNKey: strings.Clone(c.UserNkey), Started: x.arrival, Expires: x.expires,
+		Grant: d.Grant, UserNKey: strings.Clone(c.UserNkey), Started: x.arrival, Decided: x.arrival, Expires: x.expires,
 		Addr: x.credential.Addr(), Client: x.credential.Client, Instance: instance,
 	}
 	if live := x.again.session; x.again.decided {
 		out.Started, out.Digest = live.Started, live.Digest
+	}
+	if live := x.again.session; live != nil && !out.Decided.After(live.Decided) { // clocks differ
+		out.Decided = live.Decided.Add(1)
 	}
 	if d.Ruleset != nil {
 		out.Ruleset = d.Ruleset.Digest
@@ -71,7 +74,9 @@ func (x *exchange) session(instance string) *session.Session {
 	if d.Snapshot != nil {
 		out.Revision = d.Snapshot.Latest()
 	}
-	out.Client.Name, out.Client.Lang, out.Client.Version = strings.Clone(out.Client.Name), strings.Clone(out.Client.Lang), strings.Clone(out.Client.Version)
-	out.Client.Kind, out.Client.Type = strings.Clone(out.Client.Kind), strings.Clone(out.Client.Type)
+	for _, text := range []*string{&out.Client.Name, &out.Client.Lang, &out.Client.Version, &out.Client.Kind, &out.Client.Type} {
+		*text = session.Clip(*text, session.MaxClientText)
+	}
+	out.Grant.Connection.MQTTClientID = session.Clip(d.Grant.Connection.MQTTClientID, session.MaxMQTTClientID)
 	return out
 }

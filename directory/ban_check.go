@@ -109,7 +109,9 @@ func (c *banChecker) network(t *BanTarget) {
 		shortest = minBanBits4
 	}
 	switch {
-	case !n.IsValid() || n.Addr().Zone() != "" || n.Addr().Is4In6():
+	case n.Addr().Is4In6():
+		c.add("network", "an IPv4 address would never match it; such as 203.0.113.0/24", fmt.Errorf("%s is IPv4 written as IPv6", n))
+	case !n.IsValid() || n.Addr().Zone() != "":
 		c.add("network", "such as 203.0.113.0/24 or 2001:db8::/32", errors.New("is not a network"))
 	case n != n.Masked():
 		c.add("network", "the network is "+n.Masked().String(), fmt.Errorf("%s has bits after its prefix", n))

@@ -28,10 +28,13 @@ func (c *Client) Sessions(ctx context.Context, project string, f *wire.SessionFi
 	if details {
 		opts = append(opts, query("details", strconv.FormatBool(true)))
 	}
+	out := &wire.SessionList{}
 	all, err := fetchPages(ctx, c, sessionsPath(project), func(l *wire.SessionList) ([]wire.Session, string) {
+		out.Unconfirmed = l.Unconfirmed
 		return l.Sessions, l.NextPageToken
 	}, opts...)
-	return &wire.SessionList{Sessions: all, TotalSize: len(all)}, err
+	out.Sessions, out.TotalSize = all, len(all)
+	return out, err
 }
 
 // Session returns one session, with the reasons for its grant.

@@ -44,15 +44,11 @@ func parse(in *wire.SessionFilter, now time.Time) (*Filter, error) {
 	if f.From, ok = parseNetwork(in.From); !ok {
 		return nil, apierror.InvalidParameter("from", "an address or a network, such as 192.0.2.0/24")
 	}
-	if f.Since, ok = parseSince(in.Since, now); !ok {
-		return nil, apierror.InvalidParameter("since", "a time (RFC 3339) or a duration, such as 1h")
+	if f.Since, ok = parseMoment(in.Since, func(d time.Duration) time.Time { return now.Add(-d) }); !ok {
+		return nil, apierror.InvalidParameter("since", expectedTime)
 	}
-	if in.EndsWithin != "" {
-		d, err := time.ParseDuration(in.EndsWithin)
-		if err != nil || d <= 0 {
-			return nil, apierror.InvalidParameter("ends_within", "a duration, such as 1h")
-		}
-		f.EndsBy = now.Add(d)
+	if f.EndsBy, ok = parseMoment(in.EndsWithin, func(d time.Duration) time.Time { return now.Add(d) }); !ok {
+		return nil, apierror.InvalidParameter("ends_within", expectedTime)
 	}
 	if in.Subject != "" && !permissions.ValidSubject(in.Subject) {
 		return nil, apierror.InvalidParameter("subject", "a NATS subject, such as shop.orders")
@@ -70,16 +66,24 @@ func parseNetwork(text string) (p netip.Prefix, ok bool) {
 		return netip.PrefixFrom(addr, addr.BitLen()), addr.Zone() == ""
 	}
 	p, err := netip.ParsePrefix(text)
-	return p.Masked(), err == nil
+	if p.Addr().Is4In6() { // addresses of clients are never written so
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mappedBits)
+	}
+	return p.Masked(), err == nil && p.IsValid()
 }
 
-// parseSince parses a time, or a duration before now; empty: every time.
-func parseSince(text string, now time.Time) (at time.Time, ok bool) {
+// mappedBits is how many bits precede the IPv4 address in an IPv6 address.
+const mappedBits = 96
+
+const expectedTime = "a time (RFC 3339) or a duration, such as 1h; a day is 24h"
+
+// parseMoment parses a time, or a duration that from turns into one; empty: no limit.
+func parseMoment(text string, from func(time.Duration) time.Time) (at time.Time, ok bool) {
 	if text == "" {
 		return time.Time{}, true
 	}
 	if d, err := time.ParseDuration(text); err == nil {
-		return now.Add(-d), d > 0
+		return from(d), d > 0
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	return at, err == nil

@@ -30,6 +30,11 @@ func (h *Handlers) list(r *rest.Request) (*rest.Response, error) {
 		return nil, err
 	}
 	out := wire.SessionList{Sessions: make([]wire.Session, 0, len(page.Items)), NextPageToken: page.Next, TotalSize: page.Total}
+	if h.cfg.Live != nil {
+		if err := h.cfg.Live.Ready(); err != nil {
+			out.Unconfirmed = err.Error()
+		}
+	}
 	for _, s := range page.Items {
 		out.Sessions = append(out.Sessions, v.show(s))
 	}

@@ -79,8 +79,8 @@ func filterParameters() []rest.Parameter {
 		{Name: "account", Doc: "Only sessions in this NATS account."},
 		{Name: "server", Doc: "Only sessions on this nats-server: its name or public nkey."},
 		{Name: "from", Doc: "Only clients with this address, or in this network (CIDR)."},
-		{Name: "since", Doc: "Only sessions that began then or later: a time, or a duration such as 1h ago."},
-		{Name: "ends_within", Doc: "Only sessions that end within this duration."},
+		{Name: "since", Doc: "Only sessions that began then or later: a time (RFC 3339), or a duration such as 1h ago; a day is 24h."},
+		{Name: "ends_within", Doc: "Only sessions that end within this duration, such as 1h (a day is 24h), or by this time (RFC 3339)."},
 		{Name: "subject", Doc: "Only sessions that may publish or subscribe to something that this subject, or pattern, matches. A grant whose permissions are in the template of a scoped signing key does not match."},
 		{Name: parameterDetails, Doc: "true: asks the servers for idle time, round-trip time, messages, bytes and subscriptions."},
 	}

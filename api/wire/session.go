@@ -56,6 +56,9 @@ type SessionList struct {
 	Sessions      []Session `json:"sessions"`
 	NextPageToken string    `json:"nextPageToken"`
 	TotalSize     int       `json:"totalSize"`
+	// Unconfirmed: why the servers cannot be asked. Then sessions that have ended may still
+	// be listed, and connections that no usher has granted are missing.
+	Unconfirmed string `json:"unconfirmed,omitempty"`
 }
 
 // SessionExplained is a session with the reasons for its grant: as it was, and as it would
@@ -80,7 +83,7 @@ type SessionFilter struct {
 	Server     string   `json:"server,omitempty"`      // name or public nkey
 	From       string   `json:"from,omitempty"`        // address or network (CIDR) of the client
 	Since      string   `json:"since,omitempty"`       // connected since then: a time, or a duration such as "1h" ago
-	EndsWithin string   `json:"ends_within,omitempty"` // a duration
+	EndsWithin string   `json:"ends_within,omitempty"` // they end by then: a time, or a duration such as "1h" from now
 	Subject    string   `json:"subject,omitempty"`     // the client may publish or subscribe to something that it matches
 }
 

@@ -39,10 +39,14 @@ func (srv *Server) prepareSessions() error {
 		return err
 	}
 	srv.sessions = l
-	l.revoking, l.flapping = srv.prepareRevocation(), srv.prepareFlapping()
+	l.revoking = srv.prepareRevocation()
+	l.flapping = flapping.Configured(&srv.cfg.Sessions.Flapping, flapping.Config{
+		Snapshot: srv.Parts.Store.Snapshot, Change: srv.changeBans, Log: srv.log, Now: srv.Parts.Now,
+	})
+	srv.audit.Observe(l.flapping.Decided)
 	var counts sessions.Observer
 	l.limits, counts = srv.prepareLimits(l)
-	observers := []sessions.Observer{l.servers.Observer(), counts, {
+	observers := []sessions.Observer{l.servers.Observer(), counts, l.flapping.Observer(), {
 		Added: func(*session.Session) { l.unsaved.Store(true) },
 		Removed: func(s *session.Session, why sessions.Ending) {
 			l.unsaved.Store(true)
@@ -52,9 +56,6 @@ func (srv *Server) prepareSessions() error {
 	}}
 	if l.revoking.engine != nil {
 		observers = append(observers, l.revoking.engine.Observer())
-	}
-	if l.flapping != nil {
-		observers = append(observers, l.flapping.Observer())
 	}
 	l.registry = sessions.New(observers...)
 	return nil
@@ -71,9 +72,7 @@ func (srv *Server) startSessions(ctx context.Context) error {
 		return err
 	}
 	srv.startRevocation(ctx)
-	if l.flapping != nil {
-		l.background.Go(func() { l.flapping.Run(ctx) })
-	}
+	l.background.Go(func() { l.flapping.Run(ctx) })
 	return nil
 }
 
@@ -82,9 +81,7 @@ func (l *liveSessions) Granted(s *session.Session) {
 	l.registry.Add(s)
 	l.exchange.Granted(s)
 	l.refusals.Granted(s)
-	if l.flapping != nil {
-		l.flapping.Granted(s)
-	}
+	l.flapping.Granted(s)
 }
 
 // Find implements callout.Sessions.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 
 	"usher/app/config"
@@ -39,10 +40,15 @@ func (srv *Server) prepareRevocation() revoking {
 	return r
 }
 
-// startRevocation closes sessions until ctx ends.
+// startRevocation closes sessions until ctx ends, or says why nobody does.
 func (srv *Server) startRevocation(ctx context.Context) {
 	l := srv.sessions
 	if l.revoking.engine == nil {
+		if srv.cfg.Revocation.When == config.RevokeImmediately {
+			srv.log.LogAttrs(ctx, slog.LevelInfo, "sessions that lose something stay open until their user JWT expires",
+				slog.String("reason", "revocation.when is immediate, but there is no user of the system account for sessions"),
+				slog.String("hint", "set sessions.user and sessions.password_file, sessions.nkey_file or sessions.creds_file, see docs/how-to/system-user.md; or set revocation.when: next_connect"))
+		}
 		return
 	}
 	l.background.Go(func() { l.revoking.engine.Run(ctx, l.registry) })

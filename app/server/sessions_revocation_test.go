@@ -150,3 +150,21 @@ func TestBanClosesSessions(t *testing.T) {
 		return strings.Contains(log.String(), `"code":"banned"`) && strings.Contains(log.String(), "ban net until")
 	})
 }
+
+// Without a user of the system account usher says at its start that nobody is closed, and
+// what to set; not if next_connect was chosen.
+func TestNobodyIsClosed(t *testing.T) {
+	t.Parallel()
+	const line = "sessions that lose something stay open until their user JWT expires"
+	in := apptest.NewSite(t, func(*setup.Options) {})
+	in.NatsServer(t)
+	for when, says := range map[string]bool{config.RevokeImmediately: true, config.RevokeAtNextConnect: false} {
+		_, log := startReplica(t, in, func(cfg *config.Config) {
+			cfg.HTTP.Listen, cfg.API.Listen, cfg.Audit = "", "", config.Audit{To: "stderr"}
+			cfg.Sessions, cfg.Revocation.When = config.Sessions{}, when
+		})
+		if text := log.String(); strings.Contains(text, line) != says || says && !strings.Contains(text, "sessions.creds_file") {
+			t.Errorf("%s: %s", when, text)
+		}
+	}
+}

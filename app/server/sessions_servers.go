@@ -50,7 +50,7 @@ func (l *liveSessions) serverStates() []metrics.State {
 		}}
 	}
 	return []metrics.State{
-		one("servers", "Servers that answer on the system account.", false, func(s *servers.Status) float64 { return float64(len(s.Servers)) }),
+		one("servers", "Servers that answer on the system account.", false, func(s *servers.Status) float64 { return float64(s.Answering()) }),
 		one("differences_total", "Times when a server had another number of connections than usher knew of. usher then compares their lists.", true,
 			func(s *servers.Status) float64 { return float64(s.Differences) }),
 		one("gaps_total", "Times when events of the servers came faster than usher could read them.", true, func(s *servers.Status) float64 { return float64(s.Gaps) }),

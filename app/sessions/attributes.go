@@ -8,8 +8,9 @@ import (
 
 // codec encodes attributes and batches.
 type codec struct {
-	enc cbor.EncMode
-	dec cbor.DecMode
+	enc   cbor.EncMode
+	dec   cbor.DecMode
+	batch cbor.DecMode // of what holds the rest
 }
 
 func newCodec() (*codec, error) {
@@ -17,11 +18,15 @@ func newCodec() (*codec, error) {
 	if err != nil {
 		return nil, err
 	}
-	dec, err := wireDecoding()
+	dec, err := wireDecoding(maxDepth)
 	if err != nil {
 		return nil, err
 	}
-	return &codec{enc, dec}, nil
+	batch, err := wireDecoding(maxNested)
+	if err != nil {
+		return nil, err
+	}
+	return &codec{enc, dec, batch}, nil
 }
 
 // packAttributes returns attributes as CBOR, in which equal ones have equal bytes. It leaves

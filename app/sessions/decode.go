@@ -17,8 +17,12 @@ import (
 // ErrBatch: the bytes are not a batch of this version of usher.
 var ErrBatch = errors.New("not a batch of sessions")
 
+// ErrUnreadable: some sessions of a batch could not be read.
+var ErrUnreadable = errors.New("some sessions of the batch cannot be read")
+
 // Decode returns the sessions of a batch. It takes bytes from anywhere: what it allocates is
-// bounded, some 100 MB for the worst of them. The sessions share memory.
+// bounded, some 100 MB for the worst of them. The sessions share memory. It leaves out a
+// session that it cannot read, and then returns ErrUnreadable beside the others.
 func Decode(data []byte) ([]*session.Session, error) {
 	if len(data) == 0 || len(data) > maxBatch || data[0] != wireVersion {
 		return nil, ErrBatch
@@ -35,33 +39,30 @@ func Decode(data []byte) ([]*session.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := decodeBatch(c.dec, plain)
-	if err != nil {
+	all, err := c.decodeBatch(plain)
+	switch {
+	case errors.Is(err, ErrUnreadable):
+		return all, err
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrBatch, err)
 	}
 	return all, nil
 }
 
-func decodeBatch(mode cbor.DecMode, plain []byte) ([]*session.Session, error) {
+func (c *codec) decodeBatch(plain []byte) ([]*session.Session, error) {
 	var b wireBatch
-	if err := mode.Unmarshal(plain, &b); err != nil {
+	if err := c.batch.Unmarshal(plain, &b); err != nil {
 		return nil, fmt.Errorf("decode: %w", err)
 	}
 	if len(b.Sessions) > maxSessions || len(b.Peers) > maxSessions || len(b.Grants) > maxSessions || len(b.Principals) > maxSessions {
 		return nil, ErrTooLarge
 	}
-	grants, err := decodeGrants(mode, b.Grants)
+	grants, err := decodeGrants(c.dec, b.Grants)
 	if err != nil {
 		return nil, err
 	}
-	peers, err := decodeEach[wirePeer](mode, b.Peers)
-	if err != nil {
-		return nil, err
-	}
-	principals, err := decodeEach[wirePrincipal](mode, b.Principals)
-	if err != nil {
-		return nil, err
-	}
+	peers, principals := decodeEach[wirePeer](c.dec, b.Peers), decodeEach[wirePrincipal](c.dec, b.Principals)
+	var unreadable error
 	all := make([]*session.Session, 0, len(b.Sessions))
 	for i := range b.Sessions {
 		w := &b.Sessions[i]
@@ -70,46 +71,57 @@ func decodeBatch(mode cbor.DecMode, plain []byte) ([]*session.Session, error) {
 		if !ok1 || !ok2 {
 			return nil, errPlace
 		}
+		if peer == nil || principal == nil {
+			unreadable = ErrUnreadable
+			continue
+		}
 		grant, ok := at(grants, principal.Grant)
 		if !ok {
 			return nil, errPlace
 		}
+		if grant == nil {
+			unreadable = ErrUnreadable
+			continue
+		}
 		all = append(all, w.session(peer, principal, grant))
 	}
-	return all, nil
+	return all, unreadable
 }
 
 // errPlace: a session refers to something that the batch does not have.
 var errPlace = errors.New("refers to something that is not there")
 
-func at[T any](list []T, n int) (*T, bool) {
+func at[T any](list []*T, n int) (*T, bool) {
 	if n < 0 || n >= len(list) {
 		return nil, false
 	}
-	return &list[n], true
+	return list[n], true
 }
 
-func decodeEach[T any](mode cbor.DecMode, list []cbor.RawMessage) ([]T, error) {
-	out := make([]T, len(list))
+// decodeEach returns nil in place of what cannot be read.
+func decodeEach[T any](mode cbor.DecMode, list []cbor.RawMessage) []*T {
+	out := make([]*T, len(list))
 	for i := range list {
-		if err := mode.Unmarshal(list[i], &out[i]); err != nil {
-			return nil, fmt.Errorf("decode: %w", err)
+		v := new(T)
+		if err := mode.Unmarshal(list[i], v); err == nil {
+			out[i] = v
 		}
 	}
-	return out, nil
+	return out
 }
 
-func decodeGrants(mode cbor.DecMode, list []cbor.RawMessage) ([]permissions.Grant, error) {
-	out, rules := make([]permissions.Grant, len(list)), 0
+func decodeGrants(mode cbor.DecMode, list []cbor.RawMessage) ([]*permissions.Grant, error) {
+	out, rules := make([]*permissions.Grant, len(list)), 0
 	for i := range list {
 		var w wireGrant
 		if err := mode.Unmarshal(list[i], &w); err != nil {
-			return nil, fmt.Errorf("decode: %w", err)
+			continue
 		}
 		if rules += len(w.Rules); rules > maxRules {
 			return nil, ErrTooLarge
 		}
-		out[i] = w.grant()
+		g := w.grant()
+		out[i] = &g
 	}
 	return out, nil
 }
@@ -146,6 +158,9 @@ func (w *wireSession) session(peer *wirePeer, p *wirePrincipal, g *permissions.G
 		Instance: peer.Instance, Adopted: p.Adopted,
 	}
 	copy(s.Digest[:], p.Digest)
+	if s.Decided = s.Started; w.Decided != nil {
+		s.Decided = w.Decided.time()
+	}
 	if w.Addr != nil && *w.Addr != (netip.Addr{}) {
 		s.Addr = *w.Addr
 	}

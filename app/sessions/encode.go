@@ -20,7 +20,8 @@ const batchSize = 1024
 
 // Encode makes batches of at most limit bytes. Each has what its sessions have in common
 // only once, so sessions of one user are best given together. It leaves out a session that
-// does not fit alone, and then returns ErrTooLarge beside the batches.
+// does not fit alone, and then returns ErrTooLarge beside the batches. It leaves out
+// attributes that Decode would not read.
 func Encode(all []*session.Session, limit int) (batches [][]byte, err error) {
 	c, err := newCodec()
 	if err != nil {
@@ -30,15 +31,15 @@ func Encode(all []*session.Session, limit int) (batches [][]byte, err error) {
 	for len(all) > 0 {
 		part := all[:min(batchSize, len(all))]
 		all = all[len(part):]
-		made, failed := encodeParts(c.enc, part, limit)
+		made, failed := encodeParts(c, part, limit)
 		batches, err = append(batches, made...), errors.Join(err, failed)
 	}
 	return batches, err
 }
 
 // encodeParts halves part until each half fits.
-func encodeParts(mode cbor.EncMode, part []*session.Session, limit int) ([][]byte, error) {
-	e := encoder{mode: mode}
+func encodeParts(c *codec, part []*session.Session, limit int) ([][]byte, error) {
+	e := encoder{codec: c, mode: c.enc}
 	batch, err := e.encode(part)
 	switch {
 	case err == nil && len(batch) <= limit:
@@ -48,13 +49,14 @@ func encodeParts(mode cbor.EncMode, part []*session.Session, limit int) ([][]byt
 	case len(part) == 1:
 		return nil, fmt.Errorf("%w: %s", ErrTooLarge, part[0].ID)
 	}
-	first, err := encodeParts(mode, part[:len(part)/2], limit)
-	second, err2 := encodeParts(mode, part[len(part)/2:], limit)
+	first, err := encodeParts(c, part[:len(part)/2], limit)
+	second, err2 := encodeParts(c, part[len(part)/2:], limit)
 	return append(first, second...), errors.Join(err, err2)
 }
 
 // encoder makes one batch.
 type encoder struct {
+	codec                     *codec
 	mode                      cbor.EncMode
 	peers, grants, principals places
 	rules                     int
@@ -80,6 +82,13 @@ func (p *places) place(mode cbor.EncMode, v any) (n int, added bool, err error) 
 	n = len(p.all)
 	p.of[string(data)], p.all = n, append(p.all, data)
 	return n, true, nil
+}
+
+// undo takes back the last one that was added.
+func (p *places) undo() {
+	n := len(p.all) - 1
+	delete(p.of, string(p.all[n]))
+	p.all = p.all[:n]
 }
 
 func (e *encoder) encode(part []*session.Session) ([]byte, error) {
@@ -113,6 +122,9 @@ func (e *encoder) session(s *session.Session) (w wireSession, err error) {
 	if s.Addr.IsValid() {
 		w.Addr = &s.Addr
 	}
+	if !s.Decided.Equal(s.Started) {
+		w.Decided = toWireTime(s.Decided)
+	}
 	w.Peer, _, err = e.peers.place(e.mode, &wirePeer{
 		Server: s.Server, ServerName: s.ServerName, Instance: s.Instance,
 		Name: c.Name, Lang: c.Lang, Version: c.Version, Kind: c.Kind, Type: c.Type, Types: s.Grant.Connection.Types,
@@ -124,8 +136,26 @@ func (e *encoder) session(s *session.Session) (w wireSession, err error) {
 	if p.Grant, err = e.grant(&s.Grant); err != nil {
 		return w, err
 	}
-	w.Principal, _, err = e.principals.place(e.mode, p)
+	w.Principal, err = e.principal(p)
 	return w, err
+}
+
+// principal places a principal. Nobody knows what an identity provider puts into attributes:
+// those that Decode would not read are left out, so that they cost no other session.
+func (e *encoder) principal(p *wirePrincipal) (int, error) {
+	n, added, err := e.principals.place(e.mode, p)
+	if len(p.Attributes) == 0 || err == nil && !added {
+		return n, err
+	}
+	if err == nil {
+		if e.codec.dec.Unmarshal(e.principals.all[n], new(wirePrincipal)) == nil {
+			return n, nil
+		}
+		e.principals.undo()
+	}
+	p.Attributes = nil
+	n, _, err = e.principals.place(e.mode, p)
+	return n, err
 }
 
 func toWirePrincipal(s *session.Session) *wirePrincipal {

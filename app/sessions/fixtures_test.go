@@ -44,7 +44,7 @@ func of(user string, n int) *session.Session {
 		Client: tokens.Client{Name: "worker", Lang: "go", Version: "1.49.0", Kind: "Client", Type: "nats"},
 		Grant:  grant(user, project),
 	}
-	s.Digest = sha256.Sum256([]byte(user))
+	s.Digest, s.Decided = sha256.Sum256([]byte(user)), s.Started
 	return s
 }
 
@@ -89,6 +89,7 @@ func everything() *session.Session {
 	s.Grant.Connection = identity.Connection{Types: []string{"MQTT", "MQTT_WS"}, MQTTClientID: "ada:1"}
 	s.Grant.Networks, s.Grant.NotAfter = s.Identity.Networks, s.Identity.NotAfter
 	s.Addr = netip.MustParseAddr("fe80::1%eth0")
+	s.Decided = s.Started.Add(time.Hour + 1)
 	s.Client.Name = "bad \xff name"
 	return s
 }

@@ -21,6 +21,7 @@ type record struct {
 	client   uint64
 	revision uint64
 	started  int64 // nanoseconds since 1970, noTime or oddTime
+	decided  int64
 	expires  int64
 	addr     [16]byte
 	nkey     [nkeyLength]byte
@@ -59,7 +60,8 @@ type peer struct {
 type odd struct {
 	request, nkey, mqtt string
 	addr                netip.Addr // with a zone
-	started, expires    time.Time
+	started, decided    time.Time
+	expires             time.Time
 }
 
 // separator joins names, which are one line each.
@@ -85,6 +87,7 @@ func newRecord(s *session.Session) record {
 		client: s.ID.Client, revision: s.Revision,
 	}
 	r.started, o.started = packTime(s.Started)
+	r.decided, o.decided = packTime(s.Decided)
 	r.expires, o.expires = packTime(s.Expires)
 	if raw, err := hex.DecodeString(s.RequestID); err == nil && len(raw) == requestLength && hex.EncodeToString(raw) == s.RequestID {
 		r.request, r.form = [requestLength]byte(raw), r.form|hasRequest
@@ -186,7 +189,8 @@ func (r *record) show(s *session.Session) {
 		o = &odd{}
 	}
 	s.ID, s.ServerName, s.Instance, s.Client = session.ID{Server: peer.server, Client: r.client}, peer.serverName, peer.instance, peer.client
-	s.Revision, s.Started, s.Expires = r.revision, unpackTime(r.started, o.started), unpackTime(r.expires, o.expires)
+	s.Revision, s.Started, s.Decided = r.revision, unpackTime(r.started, o.started), unpackTime(r.decided, o.decided)
+	s.Expires = unpackTime(r.expires, o.expires)
 	s.RequestID, s.UserNKey, s.Addr = o.request, o.nkey, r.address()
 	s.Grant.Connection = identity.Connection{MQTTClientID: o.mqtt}
 }

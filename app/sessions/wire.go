@@ -23,7 +23,8 @@ const (
 	maxPlain    = 4 << 20 // bytes of CBOR
 	maxSessions = 4096
 	maxRules    = 1 << 16 // in all grants of the batch; one has fewer, as it fits into an answer
-	maxDepth    = 64      // of attributes
+	maxDepth    = 64      // of a principal, whose attributes may be nested
+	maxNested   = 1024    // of the batch. More than maxDepth, so that one bad principal is only one
 )
 
 // wireBatch has each peer, grant and principal once. Others refer to it by its place.
@@ -98,6 +99,7 @@ type wireSession struct {
 	Expires      *wireTime   `cbor:"8,keyasint,omitempty"`
 	Addr         *netip.Addr `cbor:"9,keyasint,omitempty"`
 	MQTTClientID string      `cbor:"10,keyasint,omitempty"`
+	Decided      *wireTime   `cbor:"11,keyasint,omitempty"` // nil: Started
 }
 
 // wireTime is a time other than the zero time, exactly.
@@ -146,13 +148,13 @@ func wireEncoding() (cbor.EncMode, error) {
 	return mode, nil
 }
 
-func wireDecoding() (cbor.DecMode, error) {
+func wireDecoding(depth int) (cbor.DecMode, error) {
 	tags, err := wireTags()
 	if err != nil {
 		return nil, err
 	}
 	mode, err := cbor.DecOptions{
-		MaxArrayElements: maxRules, MaxMapPairs: maxRules, MaxNestedLevels: maxDepth, IndefLength: cbor.IndefLengthForbidden,
+		MaxArrayElements: maxRules, MaxMapPairs: maxRules, MaxNestedLevels: depth, IndefLength: cbor.IndefLengthForbidden,
 		DefaultMapType: reflect.TypeFor[map[string]any](), IntDec: cbor.IntDecConvertSignedOrBigInt,
 		UTF8: cbor.UTF8DecodeInvalid, // a name that a client sent may be anything
 	}.DecModeWithTags(tags)

@@ -36,6 +36,25 @@ func ParseID(text string) (ID, error) {
 	return ID{server, client}, nil
 }
 
+// Clients choose these texts, and each usher keeps them for every session.
+const (
+	MaxClientText = 128 // bytes of the name, language and version of a client
+	// MaxMQTTClientID is how many bytes of an MQTT client id are kept. nats-server takes ids of
+	// up to 65,535 bytes, and no ban is of a longer one than this.
+	MaxMQTTClientID = 256
+)
+
+// cut ends a text that was longer.
+const cut = "…"
+
+// Clip returns text as valid UTF-8 of at most limit bytes. It shares no memory with text.
+func Clip(text string, limit int) string {
+	if len(text) > limit {
+		text = strings.ToValidUTF8(text[:limit-len(cut)], "") + cut
+	}
+	return strings.Clone(strings.ToValidUTF8(text, "?"))
+}
+
 // Session is what is known about one granted connection. Nobody changes a Session that
 // another one may read.
 type Session struct {
@@ -55,10 +74,11 @@ type Session struct {
 	Grant    permissions.Grant
 	UserNKey string    // subject of the user JWT
 	Started  time.Time // when it was granted
+	Decided  time.Time // when that was decided last: the server may ask again. Later than that of every decision before it
 	Expires  time.Time // end of the user JWT; zero: none
 
-	Addr   netip.Addr // of the client; the zero Addr: not known
-	Client tokens.Client
+	Addr   netip.Addr    // of the client; the zero Addr: not known
+	Client tokens.Client // texts that the client chose have at most MaxClientText bytes
 
 	Instance string // of the usher that granted it
 

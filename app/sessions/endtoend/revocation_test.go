@@ -55,6 +55,11 @@ func takings() []taking {
 			callouttest.Must(p.t, err)
 			return p.of(user)
 		}},
+		{name: "ban set", do: func(p *population, c *client.Client, _, user string) []int {
+			_, err := c.CreateBan(p.t.Context(), &wire.BanInput{BanTarget: wire.BanTarget{User: user}, For: "1h", Reason: "a test"})
+			callouttest.Must(p.t, err)
+			return p.of(user)
+		}},
 		{name: "rule changed", once: true, do: func(p *population, _ *client.Client, _, _ string) []int {
 			for _, n := range p.site.nodes {
 				replace(p.t, n.config(), map[string]string{`\breturns\b`: "empty"})

@@ -171,7 +171,7 @@ func connection(n int, instance string) *session.Session {
 	return &session.Session{
 		ID: id(n), ServerName: "nats-" + fmt.Sprint(n%3), RequestID: requestID(n), Instance: instance,
 		Identity: identity.Identity{Name: user, Authority: identity.AuthorityDirectory, Method: identity.MethodAPIKey, KeyID: "k" + user},
-		Verifier: "apikey", Revision: 7, UserNKey: "U" + user, Started: time.Now().UTC(), Expires: time.Now().Add(time.Hour).UTC(),
+		Verifier: "apikey", Revision: 7, UserNKey: "U" + user, Started: time.Now().UTC(), Decided: time.Now().UTC(), Expires: time.Now().Add(time.Hour).UTC(),
 		Addr:   netip.AddrFrom4([4]byte{10, 1, byte(n >> 8), byte(n)}),
 		Client: tokens.Client{Name: "worker", Lang: "go", Version: "1.49.0", Kind: "Client", Type: "nats"},
 		Grant: permissions.Grant{

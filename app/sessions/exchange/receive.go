@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"errors"
 	"sync"
 
 	"github.com/nats-io/nats.go"
@@ -108,12 +109,14 @@ func (x *Exchange) take(c *changes) {
 }
 
 // add adds sessions. known: they were granted earlier, and replace only what was granted
-// before them. It returns their number.
+// before them. It returns the number of those that it can read.
 func (x *Exchange) add(data []byte, known bool) (n int, err error) {
 	all, err := sessions.Decode(data)
 	if err != nil {
 		x.malformed.Add(1)
-		return 0, err
+		if !errors.Is(err, sessions.ErrUnreadable) {
+			return 0, err
+		}
 	}
 	for _, s := range all {
 		if known && !x.isNews(s) {
@@ -130,5 +133,5 @@ func (x *Exchange) isNews(s *session.Session) bool {
 		return false
 	}
 	old, ok := x.cfg.Registry.Find(s.ID)
-	return !ok || old.Adopted || s.Started.After(old.Started)
+	return !ok || old.Adopted || s.Decided.After(old.Decided)
 }

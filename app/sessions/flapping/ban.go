@@ -14,6 +14,9 @@ import (
 
 // Run makes bans until ctx ends.
 func (d *Detector) Run(ctx context.Context) {
+	if d == nil {
+		return
+	}
 	for {
 		select {
 		case source := <-d.found:

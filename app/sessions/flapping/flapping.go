@@ -11,6 +11,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
 
+	"usher/app/config"
 	"usher/app/sessions"
 	"usher/callout"
 	"usher/callout/session"
@@ -67,6 +68,22 @@ type Detector struct {
 	paused time.Time // until then nothing is counted
 }
 
+// Configured returns a Detector as the configuration says; nil, which counts nothing, if that
+// is off. own has what does not come from there.
+func Configured(cfg *config.Flapping, own Config) *Detector { //nolint:gocritic // the detector keeps the copy
+	if cfg.Connects == 0 {
+		return nil
+	}
+	own.Connects, own.Within, own.BanFor = cfg.Connects, cfg.Within, cfg.BanFor
+	for _, kind := range cfg.By {
+		own.By = append(own.By, Kind(kind))
+	}
+	for _, text := range cfg.Except {
+		own.Except = append(own.Except, netip.MustParsePrefix(text)) // the configuration has checked it
+	}
+	return New(own)
+}
+
 // New returns a Detector that begins with a pause. Run makes the bans.
 func New(cfg Config) *Detector { //nolint:gocritic // the detector keeps the copy
 	d := &Detector{cfg: cfg, found: make(chan directory.BanTarget, maxWaiting)}
@@ -93,6 +110,9 @@ func (d *Detector) pausedAt(now time.Time) bool {
 
 // Granted counts a granted connection.
 func (d *Detector) Granted(s *session.Session) {
+	if d == nil {
+		return
+	}
 	if known, _ := d.servers.ContainsOrAdd(s.Server, struct{}{}); !known {
 		d.Pause()
 	}
@@ -109,7 +129,7 @@ func (d *Detector) Granted(s *session.Session) {
 // Decided counts a denied connection for its address, unless a ban has refused it. It ignores
 // other decisions: Granted counts those.
 func (d *Detector) Decided(e *audit.Event) {
-	if e.Outcome != string(callout.Denied) || e.Code == tokens.CodeBanned {
+	if d == nil || e.Outcome != string(callout.Denied) || e.Code == tokens.CodeBanned {
 		return
 	}
 	a, err := netip.ParseAddr(e.ClientHost)
@@ -121,7 +141,7 @@ func (d *Detector) Decided(e *audit.Event) {
 // Observer pauses when a server has gone: its clients come back at once.
 func (d *Detector) Observer() sessions.Observer {
 	return sessions.Observer{Removed: func(_ *session.Session, why sessions.Ending) {
-		if why == sessions.ServerGone {
+		if d != nil && why == sessions.ServerGone {
 			d.Pause()
 		}
 	}}

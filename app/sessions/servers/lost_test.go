@@ -104,6 +104,9 @@ func TestReconnect(t *testing.T) {
 	f.the(t, "publisher")
 	dialer.disconnect()
 	callouttest.Eventually(t, "not ready", func() bool { return f.Ready() != nil })
+	if status := f.Status(); status.Answering() != 0 || len(status.Servers) == 0 {
+		t.Errorf("without a connection %d servers answer", status.Answering())
+	}
 	first.Close()
 	f.client(t, "consumer-key")
 	dialer.reconnect()

@@ -30,7 +30,7 @@ func TestNotConfigured(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if status := s.Status(); len(failed) != 1 || status.Connected || len(status.Servers) > 0 {
+	if status := s.Status(); len(failed) != 1 || status.Connected || status.Answering() != 0 {
 		t.Errorf("failed %v, status %+v", failed, status)
 	}
 	s.Stop()
@@ -53,7 +53,7 @@ func TestEvents(t *testing.T) {
 	}
 	callouttest.Eventually(t, "the server is known", func() bool {
 		status := f.Status()
-		return status.Connected && len(status.Servers) == 1 && status.Servers[0].Name == "test" && status.Servers[0].Sessions == 1 && status.Servers[0].Listed
+		return status.Connected && len(status.Servers) == 1 && status.Servers[0].Name == "test" && status.Servers[0].Sessions == 1 && status.Servers[0].Listed && status.Answering() == 1
 	})
 }
 

@@ -56,6 +56,17 @@ type Server struct {
 	Connections int  // of all accounts
 	Sessions    int  // that came by auth callout
 	Listed      bool // its connections have been listed once
+	Answers     bool // it has answered; false: known only from sessions, or usher is not connected
+}
+
+// Answering is how many servers answer.
+func (s *Status) Answering() (n int) {
+	for i := range s.Servers {
+		if s.Servers[i].Answers {
+			n++
+		}
+	}
+	return n
 }
 
 // Status returns the state now.
@@ -73,6 +84,7 @@ func (s *Servers) Status() Status {
 	for id, k := range s.servers {
 		out.Servers = append(out.Servers, Server{
 			ID: id, Name: k.info.Name, Connections: len(k.conns), Sessions: len(k.conns) - k.foreign, Listed: !k.scan.last.IsZero(),
+			Answers: k.checks > 0 && !s.heard.IsZero(),
 		})
 	}
 	slices.SortFunc(out.Servers, func(a, b Server) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) })

@@ -112,7 +112,7 @@ func decode(r io.Reader, now time.Time) (all []*session.Session, err error) {
 			return nil, ErrDamaged
 		}
 		some, err := sessions.Decode(batch)
-		if err != nil {
+		if err != nil && !errors.Is(err, sessions.ErrUnreadable) { // one that cannot be read is not known
 			return nil, ErrDamaged
 		}
 		for _, s := range some {

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
+	"github.com/klauspost/compress/s2"
 
+	"usher/app/sessions"
 	"usher/app/sessions/statefile"
 	"usher/callout/callouttest"
 	"usher/callout/session"
@@ -102,6 +104,31 @@ func TestDamaged(t *testing.T) {
 	}
 	if err := read(zipped(t, "usher sessions 99")); !errors.Is(err, statefile.ErrOtherVersion) {
 		t.Errorf("of another version: %v", err)
+	}
+}
+
+// A file with one session that cannot be read, such as one of a version that checked less,
+// loses only that one.
+func TestOneUnreadableSession(t *testing.T) {
+	t.Parallel()
+	batches, err := sessions.Encode(some(10), 1<<20)
+	callouttest.Must(t, err)
+	plain, err := s2.Decode(nil, batches[0][1:])
+	callouttest.Must(t, err)
+	const principals = 3
+	var parts map[int]cbor.RawMessage
+	var list []cbor.RawMessage
+	callouttest.Must(t, errors.Join(cbor.Unmarshal(plain, &parts), cbor.Unmarshal(parts[principals], &list)))
+	list[2] = cbor.RawMessage{0xf5} // true
+	parts[principals], err = cbor.Marshal(list)
+	callouttest.Must(t, err)
+	plain, err = cbor.Marshal(parts)
+	callouttest.Must(t, err)
+	path := filepath.Join(t.TempDir(), "sessions.state")
+	callouttest.Must(t, os.WriteFile(path, zipped(t, "usher sessions 1", append([]byte{batches[0][0]}, s2.Encode(nil, plain)...)), 0o600))
+	got, err := statefile.Read(path, now().Add(-time.Second))
+	if err != nil || len(got) != 8 || slices.ContainsFunc(got, func(s *session.Session) bool { return s.Identity.Name == "user-2" }) {
+		t.Errorf("%d sessions of 10, of which user-2 has 2: %v", len(got), err)
 	}
 }
 

@@ -2,12 +2,15 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"usher/api/client"
 	"usher/api/wire"
 	"usher/cmd/usher/cmdutil"
 	"usher/cmd/usher/remote"
@@ -31,19 +34,20 @@ func Command() *cli.Command {
 			Run:          show,
 		},
 		remote.Command{
-			Name: "kick", Usage: "close sessions", Args: "[ID...]", UncheckedArgs: true,
+			Name: "kick", Usage: "close sessions", Args: "--reason TEXT [ID...]", UncheckedArgs: true,
 			Flags: append(filterFlags(),
 				&cli.BoolFlag{Name: "all", Usage: "close every session"},
-				&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the audit"},
+				&cli.StringFlag{Name: "reason", Usage: "required: `TEXT` for the audit; not needed with --dry-run"},
 				&cli.BoolFlag{Name: "dry-run", Usage: "only count the sessions"},
 				&cli.IntFlag{Name: "rate", Usage: "close at most `N` sessions in a second", DefaultText: "500"},
 				remote.YesFlag("do not ask; closes the sessions of that moment, however many they are"),
 			),
 			ConflictHint: "sessions came or went in between: run the command again, or give --yes",
-			Description: "Closes the sessions with these IDs, or those that match every filter. Asks before\n" +
-				"it does, with their number; if the number has changed by then, it closes nothing.\n" +
-				"The clients come back at once unless their next connect is denied: to keep\n" +
-				"somebody out, remove the key, disable the user, or ban them.",
+			Description: "Closes the sessions with these IDs, or those that match every filter. The audit\n" +
+				"keeps the reason, which has to be given. Asks before it does, with their number;\n" +
+				"if the number has changed by then, it closes nothing. The clients come back at\n" +
+				"once unless their next connect is denied: to keep somebody out, remove the key,\n" +
+				"disable the user, or ban them.",
 			Run: kick,
 		},
 	)
@@ -64,11 +68,11 @@ func filterFlags() []cli.Flag {
 		&cli.StringFlag{Name: "key", Usage: "only sessions of keys with the name `K`"},
 		&cli.StringFlag{Name: "on", Usage: "only sessions on the nats-server `S`, its name or public nkey"},
 		&cli.StringFlag{Name: "from", Usage: "only clients from the address or network `NET`, such as 192.0.2.0/24"},
-		&cli.StringFlag{Name: "since", Usage: "only sessions that began at `T` or later: a time, or a duration such as 1h"},
+		&cli.StringFlag{Name: "since", Usage: "only sessions that began at `T` or later: a time, or a duration such as 1h or 24h"},
 		&cli.StringFlag{Name: "subject", Usage: "only sessions that may publish or subscribe to something that `S` matches"},
 		&cli.StringFlag{Name: "account", Usage: "only sessions in the NATS account `A`"},
 		&cli.StringFlag{Name: "method", Usage: "only sessions whose credential was verified by `METHOD`, such as apikey"},
-		&cli.StringFlag{Name: "ends-within", Usage: "only sessions that end within `TIME`, such as 1h"},
+		&cli.StringFlag{Name: "ends-within", Usage: "only sessions that end within `T`: a duration such as 1h or 24h, or a time"},
 	}
 }
 
@@ -85,7 +89,30 @@ func list(ctx context.Context, r *remote.Session) error {
 	if err != nil {
 		return err
 	}
+	if all.Unconfirmed != "" {
+		r.Infof("usher cannot ask the servers, so some of the sessions may have ended: %s", remote.Printable(all.Unconfirmed))
+	}
+	if len(all.Sessions) == 0 {
+		r.Infof("no session matches%s", unknown(ctx, r, &f))
+	}
 	return r.Print(all, func() error { return remote.PrintTable(r.CLI.App.Writer, columns(details), all.Sessions) })
+}
+
+// unknown says which part of a filter that finds nothing is not known at all; empty: none, as
+// far as one request can tell.
+func unknown(ctx context.Context, r *remote.Session, f *wire.SessionFilter) string {
+	var text string
+	if f.User != "" {
+		var refused *client.Error
+		if _, _, err := r.API.User(ctx, f.User); errors.As(err, &refused) && refused.Code == http.StatusNotFound {
+			text += "; the directory has no user " + remote.Printable(f.User)
+		}
+	}
+	others := *f
+	if others.Server = ""; f.Server != "" && !isFiltered(&others) {
+		text += "; none is on a server " + remote.Printable(f.Server) + " (usher session list shows their names)"
+	}
+	return text
 }
 
 func show(ctx context.Context, r *remote.Session) error {

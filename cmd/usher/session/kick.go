@@ -21,10 +21,13 @@ func kick(ctx context.Context, r *remote.Session) error {
 	in := &wire.SessionKick{
 		SessionFilter: filterOf(c), All: c.Bool("all"), Reason: c.String("reason"), DryRun: c.Bool("dry-run"), Rate: c.Int("rate"),
 	}
+	if in.Reason == "" && !in.DryRun {
+		return cmdutil.UsageError("the audit keeps it: --reason TEXT", "--reason is missing")
+	}
 	in.IDs = c.Args().Slice()
 	project := c.String("project")
 	f := &in.SessionFilter
-	filtered := len(f.IDs) > 0 || cmp.Or(f.User, f.Key, f.Method, f.Account, f.Server, f.From, f.Since, f.EndsWithin, f.Subject) != ""
+	filtered := isFiltered(f)
 	switch {
 	case filtered && in.All:
 		return cmdutil.UsageError("", "--all and a filter: give only one of them")
@@ -32,9 +35,6 @@ func kick(ctx context.Context, r *remote.Session) error {
 		in.All = true // of the project
 	case !filtered && !in.All:
 		return cmdutil.UsageError("give IDs of usher session list, a filter such as --user U, or --all", "no sessions given")
-	}
-	if in.Reason == "" && !in.DryRun {
-		return cmdutil.UsageError("the audit keeps it", "--reason is missing")
 	}
 	if !in.DryRun && !c.Bool("yes") {
 		if err := confirm(ctx, r, project, in); err != nil {
@@ -59,6 +59,11 @@ func kick(ctx context.Context, r *remote.Session) error {
 		return &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("%s not closed", plural.Count(left, "session")), Hint: "the same command tries again"}
 	}
 	return nil
+}
+
+// isFiltered reports whether a filter excludes sessions.
+func isFiltered(f *wire.SessionFilter) bool {
+	return len(f.IDs) > 0 || cmp.Or(f.User, f.Key, f.Method, f.Account, f.Server, f.From, f.Since, f.EndsWithin, f.Subject) != ""
 }
 
 var errNotConfirmed = errors.New("not confirmed: nothing was closed")
