@@ -40,7 +40,9 @@ func (srv *Server) prepareSessions() error {
 	}
 	srv.sessions = l
 	l.revoking = srv.prepareRevocation()
-	l.flapping = flapping.Configured(&srv.cfg.Sessions.Flapping, flapping.Config{
+	often := &srv.cfg.Sessions.Flapping
+	l.flapping = flapping.New(flapping.Config{
+		Connects: often.Connects, Within: often.Within, BanFor: often.BanFor, By: often.By, Except: often.Except,
 		Snapshot: srv.Parts.Store.Snapshot, Change: srv.changeBans, Log: srv.log, Now: srv.Parts.Now,
 	})
 	srv.audit.Observe(l.flapping.Decided)

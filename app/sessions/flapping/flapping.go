@@ -11,7 +11,6 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
 
-	"usher/app/config"
 	"usher/app/sessions"
 	"usher/callout"
 	"usher/callout/session"
@@ -34,11 +33,11 @@ const (
 
 // Config says what flapping is. All fields are required, but for Except.
 type Config struct {
-	Connects int           // of one source within Within; more is flapping
+	Connects int           // of one source within Within; more is flapping. 0: nothing is
 	Within   time.Duration // also the least time without detection after a start
 	BanFor   time.Duration
-	By       []Kind
-	Except   []netip.Prefix // whose connects do not count at all
+	By       []string // Kinds
+	Except   []string // networks whose connects do not count at all; the caller has checked them
 
 	Snapshot func() *snapshot.Snapshot // nil: no directory is loaded
 	// Change changes the bans of the directory, as kv.Store.Change does.
@@ -63,32 +62,24 @@ type Detector struct {
 	sources *lru.Cache[directory.BanTarget, *rate.Limiter]
 	servers *lru.Cache[string, struct{}]
 	found   chan directory.BanTarget
+	except  []netip.Prefix
 
 	mu     sync.Mutex
 	paused time.Time // until then nothing is counted
 }
 
-// Configured returns a Detector as the configuration says; nil, which counts nothing, if that
-// is off. own has what does not come from there.
-func Configured(cfg *config.Flapping, own Config) *Detector { //nolint:gocritic // the detector keeps the copy
+// New returns a Detector that begins with a pause. Run makes the bans. It is nil if
+// Config.Connects is 0; a nil Detector counts nothing.
+func New(cfg Config) *Detector { //nolint:gocritic // the detector keeps the copy
 	if cfg.Connects == 0 {
 		return nil
 	}
-	own.Connects, own.Within, own.BanFor = cfg.Connects, cfg.Within, cfg.BanFor
-	for _, kind := range cfg.By {
-		own.By = append(own.By, Kind(kind))
-	}
-	for _, text := range cfg.Except {
-		own.Except = append(own.Except, netip.MustParsePrefix(text)) // the configuration has checked it
-	}
-	return New(own)
-}
-
-// New returns a Detector that begins with a pause. Run makes the bans.
-func New(cfg Config) *Detector { //nolint:gocritic // the detector keeps the copy
 	d := &Detector{cfg: cfg, found: make(chan directory.BanTarget, maxWaiting)}
 	d.sources, _ = lru.New[directory.BanTarget, *rate.Limiter](maxSources) // fails for sizes below 1
 	d.servers, _ = lru.New[string, struct{}](maxServers)
+	for _, text := range cfg.Except {
+		d.except = append(d.except, netip.MustParsePrefix(text))
+	}
 	d.Pause()
 	return d
 }
@@ -173,12 +164,12 @@ func (d *Detector) countAddress(a netip.Addr) {
 }
 
 func (d *Detector) isExcepted(a netip.Addr) bool {
-	return slices.ContainsFunc(d.cfg.Except, func(n netip.Prefix) bool { return n.Contains(a) })
+	return slices.ContainsFunc(d.except, func(n netip.Prefix) bool { return n.Contains(a) })
 }
 
 func (d *Detector) count(kind Kind, source directory.BanTarget) {
 	now := d.cfg.Now()
-	if !slices.Contains(d.cfg.By, kind) || source == (directory.BanTarget{}) || d.pausedAt(now) {
+	if !slices.Contains(d.cfg.By, string(kind)) || source == (directory.BanTarget{}) || d.pausedAt(now) {
 		return
 	}
 	bucket, ok := d.sources.Get(source)

@@ -30,9 +30,14 @@ func start(t *testing.T, by ...flapping.Kind) (*flapping.Detector, *file.Store, 
 	log := slog.New(slog.DiscardHandler)
 	store, err := file.Open(file.Config{Path: path, Log: log, Now: clock.Now})
 	callouttest.Must(t, err)
+	var kinds []string
+	for _, kind := range by {
+		kinds = append(kinds, string(kind))
+	}
 	d := flapping.New(flapping.Config{
-		Connects: 5, Within: time.Minute, BanFor: 10 * time.Minute, By: by,
-		Except: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Snapshot: store.Snapshot, Change: store.HoldBans,
+		By:       kinds,
+		Connects: 5, Within: time.Minute, BanFor: 10 * time.Minute,
+		Except: []string{"10.0.0.0/8"}, Snapshot: store.Snapshot, Change: store.HoldBans,
 		Log: log, Now: clock.Now,
 	})
 	d.Granted(of("warm-up", "192.0.2.250"))
