@@ -2,8 +2,9 @@ package tokens
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"encoding/pem"
+	"fmt"
+	"strconv"
 	"time"
 
 	"usher/directory"
@@ -198,12 +199,9 @@ func claim(id *identity.Identity, name string) string {
 // issued returns when a token was issued; zero: it does not say.
 func issued(id *identity.Identity) time.Time {
 	claims, _ := id.Attributes["claims"].(map[string]any)
-	switch n := claims["iat"].(type) {
-	case float64:
-		return time.Unix(int64(n), 0)
-	case json.Number:
-		seconds, _ := n.Float64()
-		return time.Unix(int64(seconds), 0)
+	seconds, err := strconv.ParseFloat(fmt.Sprint(claims["iat"]), 64) // a float64 or a json.Number, and other numbers from a replica
+	if err != nil {
+		return time.Time{}
 	}
-	return time.Time{}
+	return time.Unix(int64(seconds), 0)
 }

@@ -54,8 +54,11 @@ func TestDefaults(t *testing.T) {
 		Callout: config.Callout{
 			Budget: 2 * time.Second, Queue: 8192, Order: "adaptive", Failures: config.Failures{PerHost: 100, PerCredential: 10}, ClockSkew: 5 * time.Second, DrainTimeout: 10 * time.Second,
 		},
-		UserJWT:    config.UserJWT{MaxLifetime: 24 * time.Hour, Jitter: 0.1},
-		Sessions:   config.Sessions{Limits: config.SessionLimits{Over: config.OverDenyNewest}},
+		UserJWT: config.UserJWT{MaxLifetime: 24 * time.Hour, Jitter: 0.1},
+		Sessions: config.Sessions{
+			Limits:   config.SessionLimits{Over: config.OverDenyNewest},
+			Flapping: config.Flapping{Within: time.Minute, BanFor: 10 * time.Minute, By: []string{"credential"}, Except: []string{}},
+		},
 		Revocation: config.SessionRevocation{When: config.RevokeImmediately, OnGain: config.OnGainKeep, Rate: 2000},
 		API:        config.API{KeyIn: "header", MaxBody: 1 << 20, Timeout: 30 * time.Second, FailuresPerSecond: 10, X509: config.APIX509{KeyLifetime: time.Hour, MaxKeys: 16, Revocation: revocation}},
 		HTTP:       config.HTTP{Listen: "127.0.0.1:9778"},

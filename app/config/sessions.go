@@ -1,6 +1,10 @@
 package config
 
-import "usher/app/config/schema"
+import (
+	"time"
+
+	"usher/app/config/schema"
+)
 
 // Sessions configures how usher knows the live sessions.
 type Sessions struct {
@@ -10,6 +14,16 @@ type Sessions struct {
 	CredsFile    string        `yaml:"creds_file" rule:"path" doc:"Credentials file (.creds) of that user, in operator mode. usher refuses a file that others can read, see keyring.allow_group_readable."`
 	StateFile    string        `yaml:"state_file" rule:"path" doc:"File in which usher keeps the live sessions while it does not run, created with mode 0600. With it a single usher still knows after a restart why its clients were granted; several tell each other. usher writes it every 30 s if something has changed, and when it stops. A file that cannot be read is reported and ignored. Each usher instance needs its own file."`
 	Limits       SessionLimits `yaml:"limits" doc:"How many connections there may be at a time."`
+	Flapping     Flapping      `yaml:"flapping" doc:"Bans sources that connect again and again (docs/how-to/ban.md). Off unless sessions.flapping.connects is set."`
+}
+
+// Flapping says which sources connect too often.
+type Flapping struct {
+	Connects int           `yaml:"connects" rule:"between=0..1000000" doc:"Connects of one source within sessions.flapping.within above which usher bans it, as far as one usher decides about them. Set it well above the number of connections that a source has: a fleet with one key comes back at once. 0: no detection."`
+	Within   time.Duration `yaml:"within" default:"1m" rule:"at-least=1s at-most=24h" doc:"The time for sessions.flapping.connects. Nothing is counted for this time, at least a minute, after usher or a server has started, or a server has gone."`
+	BanFor   time.Duration `yaml:"ban_for" default:"10m" rule:"at-least=1s at-most=720h" doc:"How long such a ban holds. It is in the bucket of the directory; with a directory file each usher keeps its own in memory."`
+	By       []string      `yaml:"by" default:"[credential]" rule:"nonempty each=one-of=credential|user|address unique" doc:"What is a source. credential: a token, nkey or certificate; user: a user, or an identity of an authority; both count only granted connects. address: a client address (IPv6: /64 network), also its denied connects; many clients can share one."`
+	Except   []string      `yaml:"except" default:"[]" rule:"each=network unique" doc:"Networks whose connects never count, such as that of a proxy."`
 }
 
 // SessionLimits configures how many connections there may be at a time. Each limit needs a

@@ -7,6 +7,7 @@ import (
 
 	"usher/app/sessions"
 	"usher/app/sessions/exchange"
+	"usher/app/sessions/flapping"
 	"usher/app/sessions/limits"
 	"usher/app/sessions/refusals"
 	"usher/app/sessions/servers"
@@ -26,6 +27,7 @@ type liveSessions struct {
 	unsaved    atomic.Bool    // a session has changed since the last time that all were written
 	background sync.WaitGroup // ends with the context of startSessions
 	revoking   revoking
+	flapping   *flapping.Detector                // nil: off
 	changedAt  atomic.Pointer[snapshot.Snapshot] // the bucket after its last change
 }
 
@@ -38,9 +40,15 @@ func (srv *Server) prepareSessions() error {
 	}
 	srv.sessions = l
 	l.revoking = srv.prepareRevocation()
+	often := &srv.cfg.Sessions.Flapping
+	l.flapping = flapping.New(flapping.Config{
+		Connects: often.Connects, Within: often.Within, BanFor: often.BanFor, By: often.By, Except: often.Except,
+		Snapshot: srv.Parts.Store.Snapshot, Change: srv.changeBans, Log: srv.log, Now: srv.Parts.Now,
+	})
+	srv.audit.Observe(l.flapping.Decided)
 	var counts sessions.Observer
 	l.limits, counts = srv.prepareLimits(l)
-	observers := []sessions.Observer{l.servers.Observer(), counts, {
+	observers := []sessions.Observer{l.servers.Observer(), counts, l.flapping.Observer(), {
 		Added: func(*session.Session) { l.unsaved.Store(true) },
 		Removed: func(s *session.Session, why sessions.Ending) {
 			l.unsaved.Store(true)
@@ -66,6 +74,7 @@ func (srv *Server) startSessions(ctx context.Context) error {
 		return err
 	}
 	srv.startRevocation(ctx)
+	l.background.Go(func() { l.flapping.Run(ctx) })
 	return nil
 }
 
@@ -74,6 +83,7 @@ func (l *liveSessions) Granted(s *session.Session) {
 	l.registry.Add(s)
 	l.exchange.Granted(s)
 	l.refusals.Granted(s)
+	l.flapping.Granted(s)
 }
 
 // Find implements callout.Sessions.

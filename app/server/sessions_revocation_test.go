@@ -2,9 +2,11 @@ package server_test
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -95,6 +97,58 @@ func TestRevocation(t *testing.T) {
 			t.Errorf("no event has %s: %q", want, lines())
 		}
 	}
+}
+
+// A ban closes the sessions that it concerns on all servers, and no others.
+func TestBanClosesSessions(t *testing.T) {
+	t.Parallel()
+	in := apptest.NewSite(t, func(o *setup.Options) { o.KV = true })
+	in.NatsServer(t)
+	srv, log := startReplica(t, in, func(cfg *config.Config) {
+		cfg.HTTP.Listen, cfg.API.Listen, cfg.Audit = "", "", config.Audit{To: "stderr"}
+	})
+	set := func(entries ...directory.Entry) {
+		t.Helper()
+		_, err := srv.Bucket().Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) { return entries, nil })
+		callouttest.Must(t, err)
+	}
+	shop := directory.IDOf(directory.KindProject, "shop")
+	set(directory.Entry{Key: directory.ProjectKey(shop), Value: &directory.Project{Name: "shop", Account: "APP"}})
+	for _, name := range []string{"ada", "bob"} {
+		id := directory.IDOf(directory.KindUser, name)
+		set(
+			directory.Entry{Key: directory.UserKey(id), Value: &directory.User{Name: name}},
+			directory.Entry{Key: directory.KeyKey(id, "k"), Value: &directory.Key{Digest: directory.DigestOf(name + "-key")}},
+			directory.Entry{Key: directory.MemberKey(shop, id), Value: &directory.Member{Roles: []directory.Role{directory.RoleProjectAdmin}}},
+		)
+	}
+	for name, target := range map[string]directory.BanTarget{
+		"user":   {User: directory.IDOf(directory.KindUser, "ada")},
+		"key":    {User: directory.IDOf(directory.KindUser, "ada"), Key: "k"},
+		"digest": {Digest: directory.DigestOf("ada-key")},
+	} {
+		ada, bob := apptest.Connected(t, in.URL, nats.Token("ada-key"), nats.NoReconnect()), apptest.Connected(t, in.URL, nats.Token("bob-key"), nats.NoReconnect())
+		now := time.Now()
+		k := directory.BanKey("of-" + name)
+		set(directory.Entry{Key: k, Value: &directory.Ban{Target: target, Reason: "too loud", Created: now, Until: now.Add(time.Hour)}})
+		callouttest.Eventually(t, "the banned session is closed: "+name, func() bool { return !ada.IsConnected() })
+		if err := bob.Flush(); err != nil {
+			t.Errorf("%s: another session: %v", name, err)
+		}
+		if c, err := nats.Connect(in.URL, nats.Token("ada-key")); err == nil {
+			c.Close()
+			t.Errorf("%s: a banned client is let in", name)
+		}
+		set(directory.Entry{Key: k})
+	}
+	ada, bob := apptest.Connected(t, in.URL, nats.Token("ada-key"), nats.NoReconnect()), apptest.Connected(t, in.URL, nats.Token("bob-key"), nats.NoReconnect())
+	set(directory.Entry{Key: directory.BanKey("net"), Value: &directory.Ban{
+		Target: directory.BanTarget{Network: netip.MustParsePrefix("127.0.0.0/8")}, Reason: "too loud", Until: time.Now().Add(time.Hour),
+	}})
+	callouttest.Eventually(t, "all sessions of the network are closed", func() bool { return !ada.IsConnected() && !bob.IsConnected() })
+	callouttest.Eventually(t, "the audit has the ban", func() bool {
+		return strings.Contains(log.String(), `"code":"banned"`) && strings.Contains(log.String(), "ban net until")
+	})
 }
 
 // Without a user of the system account usher says at its start that nobody is closed, and

@@ -3,9 +3,11 @@ package kv_test
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -62,5 +64,63 @@ func TestSweep(t *testing.T) {
 	}
 	if !has(snapshot, "ada", "bob") || snapshot.Undecided(directory.DigestOf("lost")) {
 		t.Error("ada or bob is gone, or the lost key is not")
+	}
+}
+
+// Bans are removed ten minutes after their end, and no others.
+func TestSweepBans(t *testing.T) {
+	c := jetStream(t)
+	clock := callouttest.Clock{}
+	s := loaded(t, start(t, kv.Config{Conn: c, Create: true, Now: clock.Now}))
+	change(t, s, func(*snapshot.Snapshot) ([]directory.Entry, error) {
+		var all []directory.Entry
+		for i, hours := range []int{1, 2} {
+			all = append(all, directory.Entry{Key: directory.BanKey(fmt.Sprint("b", hours)), Value: &directory.Ban{
+				Target: directory.BanTarget{MQTTClientID: fmt.Sprint("device", i)}, Reason: "r", Until: clock.Now().Add(time.Duration(hours) * time.Hour),
+			}})
+		}
+		return all, nil
+	})
+	for _, tt := range []struct {
+		after time.Duration
+		left  int
+	}{{time.Hour + time.Minute, 2}, {10 * time.Minute, 1}, {time.Hour, 0}} {
+		clock.Advance(tt.after)
+		kv.SweepBans(s, t.Context())
+		if n := s.Snapshot().Bans().Len(); n != tt.left {
+			t.Errorf("after %v more: %d bans, want %d", tt.after, n, tt.left)
+		}
+	}
+}
+
+// A replica is told whom a change of bans concerns.
+func TestBansConcern(t *testing.T) {
+	c := jetStream(t)
+	changes := make(chan kv.Changed, 100)
+	s := loaded(t, start(t, kv.Config{Conn: c, Create: true, OnChange: func(c kv.Changed) { changes <- c }}))
+	change(t, s, func(*snapshot.Snapshot) ([]directory.Entry, error) {
+		return append(member("ada")[:2], member("bob")[:2]...), nil
+	})
+	ada := directory.IDOf(directory.KindUser, "ada")
+	for name, tt := range map[string]struct {
+		target    directory.BanTarget
+		everybody bool
+	}{
+		"user": {directory.BanTarget{User: ada}, false}, "key": {directory.BanTarget{User: ada, Key: "default"}, false},
+		"digest": {directory.BanTarget{Digest: directory.DigestOf("ada")}, false}, "other digest": {directory.BanTarget{Digest: directory.DigestOf("x")}, true},
+		"network": {directory.BanTarget{Network: netip.MustParsePrefix("10.0.0.0/8")}, true},
+	} {
+		for _, v := range []directory.Value{&directory.Ban{Target: tt.target, Reason: "r", Until: time.Now().Add(time.Hour)}, nil} {
+			for len(changes) > 0 {
+				<-changes
+			}
+			change(t, s, func(*snapshot.Snapshot) ([]directory.Entry, error) {
+				return []directory.Entry{{Key: directory.BanKey("b"), Value: v}}, nil
+			})
+			got := <-changes
+			if got.Everybody != tt.everybody || !tt.everybody && !slices.Equal(got.Users, []uuid.UUID{ada}) {
+				t.Errorf("%s: %+v", name, got)
+			}
+		}
 	}
 }

@@ -461,3 +461,48 @@ func (s *store) Change(_ context.Context, f func(*snapshot.Snapshot) ([]director
 	s.current = next
 	return next, nil
 }
+
+// An import adds and changes bans. It removes those that it does not name only if it has a
+// list of bans and replaces.
+func TestImportBans(t *testing.T) {
+	until := now.Add(time.Hour)
+	network := func(text string) directory.BanTarget {
+		return directory.BanTarget{Network: netip.MustParsePrefix(text)}
+	}
+	current := newSnapshot(t, directory.Records{
+		Users: []directory.User{{Name: "ada"}},
+		Bans: []directory.Ban{
+			{ID: "net", Target: network("192.0.2.0/24"), Reason: "r", Until: until},
+			{ID: "of-ada", User: "ada", Reason: "r", Until: until},
+		},
+	})
+	for name, tt := range map[string]struct {
+		bans    []directory.Ban
+		replace bool
+		want    []string
+	}{
+		"no list":            {nil, true, nil},
+		"an empty list":      {[]directory.Ban{}, true, []string{"- ban net (network 192.0.2.0/24)", "- ban of-ada (user ada)"}},
+		"an empty list kept": {[]directory.Ban{}, false, nil},
+		"the same target": {
+			[]directory.Ban{{Target: network("192.0.2.0/24"), Reason: "other", Until: until}}, false, []string{"~ ban net: reason"},
+		},
+		"a new one": {
+			[]directory.Ban{{ID: "new", User: "ada", Target: directory.BanTarget{Key: "k"}, Reason: "r", Until: until}},
+			false,
+			[]string{"+ ban new (key k of user ada, until " + until.UTC().Format(time.RFC3339) + ")"},
+		},
+	} {
+		p, err := New(current, directory.Records{Users: []directory.User{{Name: "ada"}}, Bans: tt.bans}, Options{Replace: tt.replace, Now: now})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := slices.Collect(p.Lines()); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+	if _, err := New(current, directory.Records{Bans: []directory.Ban{{User: "nobody", Reason: "r", Until: until}}}, Options{Now: now}); err == nil {
+		t.Error("a ban of a user who does not exist was planned")
+	}
+}

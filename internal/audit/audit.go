@@ -81,6 +81,7 @@ type Log struct {
 	lost    atomic.Uint64
 	failing atomic.Bool
 	onError func(error) // may be nil
+	observe func(*Event)
 	close   sync.Once
 }
 
@@ -100,7 +101,16 @@ func New(w io.Writer, onError func(error)) *Log {
 
 // Write queues one decision. It waits up to 250 ms while the queue is full, and not at
 // all while the writer is stuck. Call it after the answer was sent.
-func (l *Log) Write(e Event) { l.put(&e) } //nolint:gocritic // the caller gives the event away
+func (l *Log) Write(e Event) { //nolint:gocritic // the caller gives the event away
+	if l.observe != nil {
+		l.observe(&e)
+	}
+	l.put(&e)
+}
+
+// Observe has f called with each decision that Write gets, before it returns. Call it once,
+// before the first Write.
+func (l *Log) Observe(f func(*Event)) { l.observe = f }
 
 // WriteChange queues one change, as Write does.
 func (l *Log) WriteChange(c Change) { l.put(&c) }

@@ -31,7 +31,10 @@ const (
 // user gets there has become less between two directories: its grant was no more than that.
 func (e *Engine) decideAdopted(s *session.Session, before, snap *snapshot.Snapshot) verdict {
 	name := s.Identity.Name
-	_, ok := snap.User(name)
+	u, ok := snap.User(name)
+	if err := e.bannedAdopted(s, u, snap); err != nil {
+		return verdict{cause: tokens.CodeBanned, what: err.Error()}
+	}
 	_, was := before.User(name)
 	id := identity.Identity{Name: name, Authority: identity.AuthorityDirectory, Selection: s.Identity.Selection}
 	id.Selection.Account = s.Grant.Account
@@ -104,4 +107,13 @@ func (e *Engine) byBefore(one *session.Session, all []session.ID, last *snapshot
 			}
 		}
 	}
+}
+
+// bannedAdopted returns a ban of an adopted session: of its user, network or MQTT client id.
+func (e *Engine) bannedAdopted(s *session.Session, u *directory.User, snap *snapshot.Snapshot) error {
+	c := tokens.Credential{Connection: s.Grant.Connection}
+	if s.Addr.IsValid() {
+		c.Host = s.Addr.String()
+	}
+	return tokens.CheckBans(snap, &c, s.Identity, u, e.cfg.Now)
 }
