@@ -124,8 +124,9 @@ func TestKickRate(t *testing.T) {
 		t.Errorf("%d failed, after %v", len(failed), took)
 	}
 	callouttest.Eventually(t, "no session is left", func() bool { return f.registry.Len() == 0 })
-	if n := f.endedBy(sessions.Disconnected); n != 40 {
-		t.Errorf("%d", n)
+	// A list that was just being read can notice an end before its event comes.
+	if n := f.endedBy(sessions.Disconnected) + f.endedBy(sessions.Missing); n != 40 {
+		t.Errorf("%d sessions were removed", n)
 	}
 }
 
