@@ -156,8 +156,8 @@ func pasteCommands(t *testing.T, program string, mode ...string) {
 			t.Errorf("a token stands on the command line: %s", line)
 		}
 	}
-	if pasted != 8 {
-		t.Errorf("%d commands, not 8:\n%s", pasted, dev.stdout.String())
+	if pasted != 9 {
+		t.Errorf("%d commands, not 9:\n%s", pasted, dev.stdout.String())
 	}
 	dev.signal(t, os.Interrupt)
 	if code := dev.wait(t); code != cmdutil.ExitOK {

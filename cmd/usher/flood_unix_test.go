@@ -92,7 +92,7 @@ func TestTooFewFiles(t *testing.T) {
 		if code := p.wait(t); code != cmdutil.ExitConfig {
 			t.Errorf("%s: exit code %d", command, code)
 		}
-		p.waitFor(t, "the limit on open files is too low: it is 40; usher needs 50, of which NATS and files need 42")
+		p.waitFor(t, "the limit on open files is too low: it is 40; usher needs 58, of which NATS and files need 42")
 		p.waitFor(t, "LimitNOFILE")
 	}
 	p := start(t, "sh", "-c", "ulimit -n 128; exec usher check --offline -c "+shellword.Quote(in.Config()))
