@@ -96,7 +96,7 @@ func TestTooFewFiles(t *testing.T) {
 		p.waitFor(t, "LimitNOFILE")
 	}
 	p := start(t, "sh", "-c", "ulimit -n 128; exec usher check --offline -c "+shellword.Quote(in.Config()))
-	p.waitFor(t, "http.listen holds 86 connections")
+	p.waitFor(t, "http.listen holds 21 connections, api.listen 64")
 	if code := p.wait(t); code != cmdutil.ExitOK {
 		t.Errorf("check: exit code %d", code)
 	}
