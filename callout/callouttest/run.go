@@ -1,8 +1,11 @@
 package callouttest
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,21 +54,62 @@ func RunServerProcess(tb testing.TB, program, file, addr string) (kill func()) {
 
 // runServer runs a nats-server in process from a configuration file, and waits until
 // it accepts connections. set sets options that a file cannot set.
+//
+// It tries again while an address is in use: a process that was forked while an earlier
+// server on this port listened has a copy of its socket until it executes its program.
 func runServer(tb testing.TB, file string, set func(*server.Options)) *server.Server {
+	tb.Helper()
+	for end := time.Now().Add(20 * time.Second); ; {
+		srv, problem := tryServer(tb, file, set)
+		if problem == "" {
+			return srv
+		}
+		if !strings.Contains(problem, "address already in use") || time.Now().After(end) {
+			tb.Fatalf("nats-server does not accept connections: %s", problem)
+		}
+		devserver.Shutdown(srv)
+	}
+}
+
+func tryServer(tb testing.TB, file string, set func(*server.Options)) (srv *server.Server, problem string) {
 	tb.Helper()
 	opts, err := server.ProcessConfigFile(file)
 	Must(tb, err)
 	opts.NoLog, opts.NoSigs = true, true
 	devserver.SetFastShutdown(opts)
 	set(opts)
-	srv, err := server.NewServer(opts)
+	srv, err = server.NewServer(opts)
 	Must(tb, err)
-	if !opts.NoLog {
+	var fatal fatalLogger
+	if opts.NoLog {
+		srv.SetLogger(&fatal, false, false)
+	} else {
 		srv.ConfigureLogger()
 	}
 	srv.Start()
-	if !srv.ReadyForConnections(20 * time.Second) {
-		tb.Fatal("timed out waiting for nats-server to accept connections")
+	timeout := 20 * time.Second
+	if fatal.message.Load() != nil {
+		timeout = 0
 	}
-	return srv
+	if srv.ReadyForConnections(timeout) {
+		return srv, ""
+	}
+	if message := fatal.message.Load(); message != nil {
+		return srv, *message
+	}
+	return srv, "timed out"
 }
+
+// fatalLogger keeps the first fatal message of a nats-server, which goes on after it.
+type fatalLogger struct{ message atomic.Pointer[string] }
+
+func (l *fatalLogger) Fatalf(format string, v ...any) {
+	s := fmt.Sprintf(format, v...)
+	l.message.CompareAndSwap(nil, &s)
+}
+
+func (*fatalLogger) Noticef(string, ...any) {}
+func (*fatalLogger) Warnf(string, ...any)   {}
+func (*fatalLogger) Errorf(string, ...any)  {}
+func (*fatalLogger) Debugf(string, ...any)  {}
+func (*fatalLogger) Tracef(string, ...any)  {}
