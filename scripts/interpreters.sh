@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Installs what the tests of docs/examples/webhook run, python3 and node, unless they are
-# there. It uses the package sources of a Debian system.
+# Installs the programs that tests run besides Go, unless they are there: python3 and node
+# for docs/examples/webhook, node and npm for testdata/natsjs. It uses the package sources of a Debian system.
 set -euo pipefail
 
 missing=()
 command -v python3 >/dev/null || missing+=(python3)
 command -v node >/dev/null || missing+=(nodejs)
+command -v npm >/dev/null || missing+=(npm)
 ((${#missing[@]})) || exit 0
 
 command -v apt-get >/dev/null || {

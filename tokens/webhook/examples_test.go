@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"usher/internal/needs"
 	"usher/tokens"
 	"usher/tokens/webhook"
 )
@@ -26,10 +27,7 @@ const examples = "../../docs/examples/webhook"
 // program starts an example and returns its URL.
 func program(t *testing.T, secretFile string, command ...string) string {
 	t.Helper()
-	if _, err := exec.LookPath(command[0]); err != nil {
-		t.Fatalf("%s is not installed, and the examples of docs/how-to/webhook.md need it: scripts/interpreters.sh installs it on Debian", command[0])
-	}
-	p := exec.CommandContext(t.Context(), command[0], append(command[1:], "127.0.0.1:0", secretFile, filepath.Join(examples, "sessions.json"))...)
+	p := needs.Program(t, command[0], append(command[1:], "127.0.0.1:0", secretFile, filepath.Join(examples, "sessions.json"))...)
 	var failed bytes.Buffer
 	p.Stderr = &failed
 	out, err := p.StdoutPipe()

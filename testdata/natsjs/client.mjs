@@ -1,0 +1,23 @@
+// A client that uses nats.js. It connects to argv[2] with the token argv[3], prints what
+// happens to its connection, one word a line, and answers each line of its input, after a
+// round trip to the server, with "flushed". It ends with its input.
+import { createInterface } from "node:readline";
+import { connect } from "@nats-io/transport-node";
+
+const [servers, token] = process.argv.slice(2);
+const nc = await connect({ servers, token, reconnectTimeWait: 100, timeout: 20_000 });
+console.log("connected");
+
+(async () => {
+  for await (const s of nc.status()) {
+    // "ping" is what nats.js itself does now and then.
+    if (s.type !== "ping") console.log(s.type, s.error?.message ?? "");
+  }
+})();
+nc.closed().then((err) => console.log("closed", err?.message ?? ""));
+
+for await (const _ of createInterface({ input: process.stdin })) {
+  await nc.flush();
+  console.log("flushed");
+}
+await nc.close();
