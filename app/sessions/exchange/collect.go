@@ -143,7 +143,7 @@ func (x *Exchange) missing() map[string]uint64 {
 	}
 	all := map[string]uint64{}
 	for name, p := range x.peers {
-		if p.missing > 0 {
+		if p.incomplete() {
 			all[name] = p.missing
 		}
 	}
@@ -175,10 +175,9 @@ func (x *Exchange) repairOne(ctx context.Context, name string, from uint64) erro
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if p := x.peers[name]; p != nil && gone {
-		p.have(p.missingTo) // nobody has more
-	} else if p != nil {
+	if p := x.peers[name]; p != nil {
 		p.have(seen[name])
+		p.replaced = gone
 	}
 	return nil
 }

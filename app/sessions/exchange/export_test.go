@@ -4,9 +4,11 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
 	"github.com/nats-io/nats.go"
 
 	"usher/app/sessions"
+	"usher/callout/session"
 )
 
 // Kill ends a replica without a word to the others.
@@ -61,4 +63,27 @@ func (x *Exchange) Answer(data []byte) {
 	if err := decode(x.mode, data, &p); err == nil {
 		_ = x.takePage(&p)
 	}
+}
+
+// Beat returns a heartbeat of another replica, which has sent so many changes.
+func Beat(name string, sequence uint64) ([]byte, error) {
+	return cbor.Marshal(&message{From: name, Sequence: sequence, Beat: &beat{}})
+}
+
+// Page returns the answer of another replica to a request for its changes: it has granted
+// a session in one message.
+func Page(name string, granted *session.Session) ([]byte, error) {
+	data, err := sessions.Encode([]*session.Session{granted}, 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	c, err := cbor.Marshal(&changes{Added: data[0]})
+	if err != nil {
+		return nil, err
+	}
+	m, err := cbor.Marshal(&message{From: name, Sequence: 1, Changes: c})
+	if err != nil {
+		return nil, err
+	}
+	return cbor.Marshal(&page{Last: true, Messages: [][]byte{m}, Count: 1, Total: 1, Seen: map[string]uint64{name: 1}})
 }

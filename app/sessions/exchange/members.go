@@ -73,7 +73,14 @@ type peer struct {
 
 	// Changes from missing to missingTo were not heard, or not all of them; 0: all were.
 	missing, missingTo uint64
+
+	// replaced: it is gone, and another replica has given all that it knows. Only this one
+	// has the rest, and is asked for it if it comes back.
+	replaced bool
 }
+
+// incomplete reports whether there is somebody to ask for changes that were not heard.
+func (p *peer) incomplete() bool { return p.missing > 0 && !(p.gone && p.replaced) }
 
 func (p *peer) miss(from, to uint64) {
 	if p.missing == 0 || from < p.missing {
@@ -119,6 +126,10 @@ func (x *Exchange) heard(m *message) bool {
 	}
 	if p.gone {
 		x.beatSoon() // so that it knows this replica as soon
+		p.replaced = false
+		if p.missing > 0 {
+			wake(x.repairSoon)
+		}
 	}
 	p.heard, p.gone = x.cfg.Now(), false
 	if m.Beat != nil {

@@ -50,7 +50,7 @@ func (x *Exchange) Status() Status {
 	defer x.mu.Unlock()
 	s.Complete, s.Collected = x.complete, x.collected
 	for name, p := range x.peers {
-		if p.missing > 0 {
+		if p.incomplete() {
 			s.Missing++
 		}
 		if p.gone {
