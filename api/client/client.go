@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -71,7 +70,7 @@ func New(cfg *Config) (*Client, error) {
 		http: &http.Client{
 			Timeout: timeout,
 			Transport: &http.Transport{ // without Proxy, so that the environment sets none
-				DialContext:         (&net.Dialer{Timeout: timeout}).DialContext,
+				DialContext:         dial(timeout),
 				TLSClientConfig:     tlsConfig,
 				TLSHandshakeTimeout: timeout,
 				ForceAttemptHTTP2:   true,
