@@ -8,6 +8,7 @@
 package limits
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -41,7 +42,7 @@ type Limits struct {
 	cfg Config
 
 	mu       sync.Mutex
-	holders  map[owner][]holder              // sorted by time
+	holders  map[owner]holders
 	sessions map[session.ID]*session.Session // that are in the registry
 	stuck    map[session.ID]struct{}         // of sessions, those that could not be closed
 	reserved map[session.ID][]owner          // that are in holders, and are not in the registry yet
@@ -50,16 +51,13 @@ type Limits struct {
 // owner is who has a number of connections: a user, a key of a user, or a project.
 type owner struct{ user, key, project string }
 
-// holder is a connection that counts.
-type holder struct {
-	id    session.ID
-	since time.Time
-}
+// holders are the connections that count, and since when each does.
+type holders map[session.ID]time.Time
 
 // New returns Limits without connections.
 func New(cfg Config) *Limits {
 	return &Limits{
-		cfg: cfg, holders: map[owner][]holder{}, sessions: map[session.ID]*session.Session{},
+		cfg: cfg, holders: map[owner]holders{}, sessions: map[session.ID]*session.Session{},
 		stuck: map[session.ID]struct{}{}, reserved: map[session.ID][]owner{},
 	}
 }
@@ -102,7 +100,7 @@ func (l *Limits) NotClosed(s *session.Session) {
 	l.stuck[s.ID] = struct{}{}
 	for _, o := range l.owners(&s.Identity, &s.Grant) {
 		if !l.has(o, s.ID) {
-			l.add(o, holder{s.ID, s.Started})
+			l.add(o, s.ID, s.Started)
 		}
 	}
 }
@@ -120,7 +118,7 @@ func (l *Limits) reserve(id session.ID, who *identity.Identity, owners []owner) 
 		l.discount(s)
 	}
 	for _, o := range missing {
-		l.add(o, holder{id, l.cfg.Now()})
+		l.add(o, id, l.cfg.Now())
 	}
 	if len(missing) > 0 {
 		l.reserved[id] = append(l.reserved[id], missing...)
@@ -174,25 +172,30 @@ func (l *Limits) refusal(cause string) error {
 // oldest adds the oldest sessions of the user in has to closing until n of has are in it. It
 // returns what is left of n: those of others are not closed for this one, and connections
 // that are not granted yet cannot be.
-func (l *Limits) oldest(has []holder, n int, user string, closing []*session.Session) (all []*session.Session, left int) {
+func (l *Limits) oldest(has holders, n int, user string, closing []*session.Session) (all []*session.Session, left int) {
 	if l.cfg.Close == nil {
 		return closing, n
 	}
 	for _, s := range closing {
-		if slices.ContainsFunc(has, func(h holder) bool { return h.id == s.ID }) {
+		if _, ok := has[s.ID]; ok {
 			n--
 		}
 	}
-	for _, h := range has {
-		if n <= 0 {
-			break
-		}
-		s := l.sessions[h.id]
-		if _, stuck := l.stuck[h.id]; s != nil && !stuck && s.Identity.Name == user && !slices.Contains(closing, s) {
-			closing, n = append(closing, s), n-1
+	if n <= 0 {
+		return closing, n
+	}
+	var own []*session.Session
+	for id := range has {
+		s := l.sessions[id]
+		if _, stuck := l.stuck[id]; s != nil && !stuck && s.Identity.Name == user && !slices.Contains(closing, s) {
+			own = append(own, s)
 		}
 	}
-	return closing, n
+	slices.SortFunc(own, func(a, b *session.Session) int {
+		return cmp.Or(has[a.ID].Compare(has[b.ID]), cmp.Compare(a.ID.Client, b.ID.Client))
+	})
+	own = own[:min(n, len(own))]
+	return append(closing, own...), n - len(own)
 }
 
 // Release implements session.Limits.
@@ -262,7 +265,7 @@ func (l *Limits) added(s *session.Session) {
 	l.cancel(s.ID)
 	l.drop(s.ID) // it may be of somebody else now
 	for _, o := range owners {
-		l.add(o, holder{s.ID, s.Started})
+		l.add(o, s.ID, s.Started)
 	}
 	l.sessions[s.ID] = s
 }
@@ -273,14 +276,11 @@ func (l *Limits) removed(s *session.Session) {
 	l.drop(s.ID)
 }
 
-// add adds a holder at its place, which is nearly always the last.
-func (l *Limits) add(o owner, h holder) {
-	has := l.holders[o]
-	at := len(has)
-	for at > 0 && has[at-1].since.After(h.since) {
-		at--
+func (l *Limits) add(o owner, id session.ID, since time.Time) {
+	if l.holders[o] == nil {
+		l.holders[o] = holders{}
 	}
-	l.holders[o] = slices.Insert(has, at, h)
+	l.holders[o][id] = since
 }
 
 // drop removes a session.
@@ -302,7 +302,8 @@ func (l *Limits) discount(s *session.Session) {
 }
 
 func (l *Limits) has(o owner, id session.ID) bool {
-	return slices.ContainsFunc(l.holders[o], func(h holder) bool { return h.id == id })
+	_, ok := l.holders[o][id]
+	return ok
 }
 
 // cancel removes a reservation.
@@ -314,10 +315,9 @@ func (l *Limits) cancel(id session.ID) {
 }
 
 func (l *Limits) remove(o owner, id session.ID) {
-	has := slices.DeleteFunc(l.holders[o], func(h holder) bool { return h.id == id })
+	has := l.holders[o]
+	delete(has, id)
 	if len(has) == 0 {
 		delete(l.holders, o)
-		return
 	}
-	l.holders[o] = has
 }
