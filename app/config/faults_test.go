@@ -2,6 +2,8 @@ package config_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -219,9 +221,16 @@ func TestSecretsAreNotShown(t *testing.T) {
 		"token":   "HEALTHCHECK-0123456789abcdefghijklmnopqrstuvwxyz",
 		"seed":    "SUABCDEFGHIJKLMNOPQRSTUVWXYZ234567ABCDEFGHIJKLMNOPQRSTUVWX",
 	}
-	for _, k := range config.Keys() {
-		for kind, text := range secrets {
-			for _, value := range []string{text, "/x/" + text, "nats://" + text + "@h", "[" + text + "]", "[nats://" + text + ":4222]", text + ":80"} {
+	kinds := slices.Sorted(maps.Keys(secrets))
+	for n, k := range config.Keys() {
+		for i, kind := range kinds {
+			text := secrets[kind]
+			// Each key gets every secret alone, and one of them in each other form.
+			forms := []string{text, "/x/" + text, "nats://" + text + "@h", "[" + text + "]", "[nats://" + text + ":4222]", text + ":80"}
+			for form, value := range forms {
+				if form > 0 && (n+form)%len(kinds) != i {
+					continue
+				}
 				_, err := config.Parse("usher.yaml", []byte(nested(k.Path, value)))
 				if err == nil || strings.Contains(err.Error(), text[12:]) {
 					t.Errorf("%s in %s: %v", kind, k.Path, err)

@@ -18,7 +18,7 @@ import (
 
 // rounds is how often each kind of key is rotated under load. One round is enough for
 // the race detector.
-var rounds = flag.Int("rounds", 3, "how often each kind of key is rotated under load")
+var rounds = flag.Int("rounds", 2, "how often each kind of key is rotated under load")
 
 // Every kind of key of operator mode is rotated repeatedly in a cluster of three servers
 // with two ushers, while clients connect. No client is refused, and none times out.
