@@ -38,9 +38,9 @@ func TestSessionsOverAPI(t *testing.T) {
 	callouttest.Must(t, err)
 	callouttest.Must(t, nc.Publish("shop.orders", []byte("12345")))
 	callouttest.Must(t, nc.Flush())
-	callouttest.Eventually(t, "usher asks the server", func() bool {
-		code, _ := s.call(t, "root-key", "GET", "/v1/sessions?details=true", "")
-		return code == http.StatusOK
+	callouttest.Eventually(t, "usher asks the server, and has recorded the session", func() bool {
+		code, text := s.call(t, "root-key", "GET", "/v1/sessions?details=true", "")
+		return code == http.StatusOK && strings.Contains(text, `"desk"`)
 	})
 	all := s.sessions(t, "user=alice&details=true&subject=shop.orders&from=127.0.0.0/8&since=1h&method=apikey&project=shop")
 	if len(all) != 1 {

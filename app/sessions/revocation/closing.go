@@ -41,6 +41,7 @@ type pending struct {
 	due         time.Time // the next try
 	failed      int       // tries
 	err         error     // of the last one
+	ended       bool      // its server says that it is closed, and removed is not told yet
 }
 
 // gain reports whether the session is to be closed because of a gain alone.
@@ -147,14 +148,15 @@ func (e *Engine) kick(ctx context.Context, ids []session.ID) {
 	for _, id := range failed {
 		open[id] = true
 	}
+	again := len(failed) > 0
 	for _, id := range ids {
 		if open[id] {
 			e.tryAgain(id, err)
-		} else {
-			e.gone(id)
+		} else if !e.gone(id) {
+			again = true
 		}
 	}
-	if len(failed) > 0 {
+	if again {
 		signal(e.close)
 	}
 }
@@ -172,16 +174,24 @@ func (e *Engine) tryAgain(id session.ID, err error) {
 	p.failed++
 }
 
-// gone notes that a session was closed.
-func (e *Engine) gone(id session.ID) {
+// gone notes that a session was closed. It returns false if it has to be looked at later.
+func (e *Engine) gone(id session.ID) bool {
 	s, known := e.live.Find(id)
 	e.mu.Lock()
 	p := e.pending[id]
+	if p != nil && !known && !p.ended {
+		// The registry has removed it, and tells the engine now. A look later is for a
+		// session that was removed before it was to be closed.
+		p.ended, p.busy, p.due = true, false, e.cfg.Now().Add(otherReplica)
+		e.mu.Unlock()
+		return false
+	}
 	delete(e.pending, id)
 	e.mu.Unlock()
-	if p != nil && known { // else the server has reported the end already
+	if p != nil && known { // else removed has recorded it
 		e.hasClosed(s, p)
 	}
+	return true
 }
 
 // hasClosed records a session that this replica has closed.

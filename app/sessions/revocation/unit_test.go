@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"usher/app/sessions"
@@ -34,12 +36,22 @@ type unit struct {
 	number  uint64
 	mu      sync.Mutex
 	closed  []string
+	event   chan struct{} // not nil: the registry tells of a removal once this is closed
 }
 
 func (u *unit) InForce(context.Context) []string { return nil }
 func (u *unit) Mine(session.ID) bool             { return true }
 func (u *unit) Live() int                        { return 1 }
 func (u *unit) KickAll(_ context.Context, ids []session.ID, _ int) ([]session.ID, error) {
+	if u.event != nil {
+		for _, id := range ids {
+			go u.reg.Remove(id, sessions.Disconnected) // as the event of the server does
+		}
+		for u.reg.Len() > 0 {
+			runtime.Gosched()
+		}
+		return nil, nil
+	}
 	for _, id := range ids {
 		u.reg.Remove(id, sessions.Disconnected)
 	}
@@ -61,7 +73,11 @@ func newUnit(t *testing.T, text string, reconnect bool, scoped ...permissions.Sc
 			u.mu.Unlock()
 		},
 	})
-	u.reg = sessions.New(u.engine.Observer())
+	u.reg = sessions.New(sessions.Observer{Removed: func(*session.Session, sessions.Ending) {
+		if u.event != nil {
+			<-u.event
+		}
+	}}, u.engine.Observer())
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { u.engine.Run(ctx, u.reg) })
@@ -143,6 +159,25 @@ projects: [{name: shop, account: APP, members: [{user: pia, roles: [project_admi
 		u.engine.Changed()
 		u.check("a second project", "pia l")
 	}
+}
+
+// The answer of a server can come while the registry has removed the session and the engine
+// does not know it yet. The closed session is recorded once.
+func TestAnswerBeforeEvent(t *testing.T) {
+	t.Parallel()
+	const text = "users: [{name: pia, keys: [{digest: KEY(p1)}]}]\nprojects: [{name: shop, account: APP, members: [{user: pia, roles: [project_admin]}]}]\n"
+	synctest.Test(t, func(t *testing.T) {
+		u := newUnit(t, text, false)
+		u.grant("pia")
+		u.event = make(chan struct{})
+		u.set(strings.Replace(text, "name: pia", "enabled: false, name: pia", 1))
+		synctest.Wait()
+		close(u.event)
+		synctest.Wait()
+		u.check("a user is disabled", "pia user_disabled")
+		time.Sleep(time.Minute)
+		u.check("nothing", "")
+	})
 }
 
 const twoAccounts = `
