@@ -146,6 +146,7 @@ func TestCertificateFaults(t *testing.T) {
 
 // TestCertificateUnavailable: while the CA does not answer, the client is not answered.
 func TestCertificateUnavailable(t *testing.T) {
+	t.Parallel()
 	ca := callouttest.NewCA(t)
 	responses := make(chan []byte, 2)
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -21,7 +21,7 @@ type testEnv struct {
 func newTestEnv(t *testing.T, sealed bool) testEnv {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, DisableShortFirstPing: true})
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed})
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs:      srv.URL(),
 		Keyring:   callouttest.KeyringDir(t, sealed, keys),

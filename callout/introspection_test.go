@@ -71,6 +71,7 @@ func newIntrospection(t *testing.T) (*introspectionEndpoint, *introspection.Veri
 // Clients of an authorization server connect to a real server with opaque tokens: many with
 // one token are one call, another token is denied, and an endpoint that is down is silence.
 func TestIntrospection(t *testing.T) {
+	t.Parallel()
 	for _, sealed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("sealed %t", sealed), func(t *testing.T) {
 			e, v := newIntrospection(t)

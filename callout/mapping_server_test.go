@@ -15,7 +15,7 @@ import (
 func mappedEnv(t *testing.T, sealed bool) testEnv {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, DisableShortFirstPing: true})
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed})
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, sealed, keys), Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 		Verifiers: []tokens.Verifier{oidcVerifier{}}, Identities: identityRules(t),

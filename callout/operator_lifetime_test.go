@@ -221,7 +221,7 @@ func TestRevocation(t *testing.T) {
 // reconnects once the account is valid.
 func TestAccountExpires(t *testing.T) {
 	t.Parallel() // mostly waits
-	d := newOperatorEnv(t, callouttest.OperatorConfig{Timeout: 3, DisableShortFirstPing: true})
+	d := newOperatorEnv(t, callouttest.OperatorConfig{Timeout: 3})
 	expire := func(name string) {
 		t.Helper()
 		// Within a second of an update the server does not look for a newer JWT, and

@@ -170,7 +170,7 @@ func (s testEnv) outcome(t *testing.T, from string, as nats.Option) callout.Outc
 func TestFloodDoesNotStarve(t *testing.T) {
 	const flood, other, size = "127.0.0.2", "127.0.0.3", 60
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: 60, DisableShortFirstPing: true})
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: 60})
 	g := newGate(func(c *tokens.Credential) string { return c.Host })
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys), Directory: callouttest.WithDigests(callouttest.DirectoryYAML),

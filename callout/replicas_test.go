@@ -18,7 +18,7 @@ import (
 func newReplicas(t *testing.T, sealed bool, n int) (testEnv, []*callouttest.Service) {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, DisableShortFirstPing: true})
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed})
 	dir := callouttest.KeyringDir(t, sealed, keys)
 	services := make([]*callouttest.Service, n)
 	for i := range services {

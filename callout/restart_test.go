@@ -33,6 +33,7 @@ func newProcessEnv(t *testing.T) testEnv {
 }
 
 func TestServerRestart(t *testing.T) {
+	t.Parallel()
 	s := newProcessEnv(t)
 	c := newClientStream(t, s.server.URL())
 	c.start(clientCount / 3)
@@ -51,6 +52,7 @@ func TestServerRestart(t *testing.T) {
 }
 
 func TestServiceRestart(t *testing.T) {
+	t.Parallel()
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: silenceTimeout})
 	cfg := callouttest.ServiceConfig{

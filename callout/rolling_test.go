@@ -13,7 +13,7 @@ import (
 // request is answered.
 func TestRollingRestart(t *testing.T) {
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, DisableShortFirstPing: true})
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true})
 	cfg := callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys), Connections: 4,
 		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),

@@ -103,7 +103,7 @@ func startSite(t *testing.T, cfg siteConfig) *site {
 func (s *site) startNATS(t *testing.T) string {
 	t.Helper()
 	var section string
-	operator := callouttest.OperatorConfig{Sealed: s.sealed, TLS: s.ca, Verify: s.siteConfig.tls, Cookies: true, Timeout: 10, DisableShortFirstPing: true}
+	operator := callouttest.OperatorConfig{Sealed: s.sealed, TLS: s.ca, Verify: s.siteConfig.tls, Cookies: true, Timeout: 10}
 	s.operator = callouttest.NewOperator(t, operator)
 	s.createUserJWTs(t)
 	if s.mode == operatorMode {
@@ -116,7 +116,7 @@ func (s *site) startNATS(t *testing.T) string {
 		keys := callouttest.NewKeys(t)
 		_, nonce := callouttest.NewSeed(t, nkeys.PrefixByteUser)
 		srv := callouttest.StartServer(t, callouttest.ServerConfig{
-			Keys: keys, Sealed: s.sealed, TLS: s.ca, Verify: s.siteConfig.tls, Cookies: true, NKey: nonce, Timeout: 10, DisableShortFirstPing: true,
+			Keys: keys, Sealed: s.sealed, TLS: s.ca, Verify: s.siteConfig.tls, Cookies: true, NKey: nonce, Timeout: 10,
 		})
 		s.url, s.ws, s.mqtt, s.leaf, s.admin = srv.URL(), srv.WebSocketURL(), srv.MQTTURL(), srv.LeafAddr(), srv.Connect(t, callouttest.AdminUser)
 		s.write(t, "password", callouttest.Password)

@@ -73,6 +73,7 @@ func submit(t *testing.T, page string, form url.Values) {
 }
 
 func TestLogin(t *testing.T) {
+	t.Parallel()
 	issuer := start(t)
 	verifier := func(audience string) *oidc.IDTokenVerifier {
 		p, err := oidc.NewProvider(t.Context(), issuer)
@@ -107,6 +108,7 @@ func TestLogin(t *testing.T) {
 
 // The same with a provider that others have written.
 func TestLoginAtZitadel(t *testing.T) {
+	t.Parallel()
 	p := callouttest.StartOIDCProvider(t, "../../testdata/oidc")
 	open := func(prompt login.Prompt) error {
 		go func() {
@@ -207,6 +209,7 @@ func TestIssuer(t *testing.T) {
 
 // A provider that sends no ID token, or none that is its own, gives none.
 func TestNoIDToken(t *testing.T) {
+	t.Parallel()
 	var issuer string
 	var idToken string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -23,11 +23,12 @@ var rounds = flag.Int("rounds", 2, "how often each kind of key is rotated under 
 // Every kind of key of operator mode is rotated repeatedly in a cluster of three servers
 // with two ushers, while clients connect. No client is refused, and none times out.
 func TestRotateUnderLoad(t *testing.T) {
+	t.Parallel()
 	template := jwt.UserPermissionLimits{Limits: jwt.Limits{NatsLimits: jwt.NatsLimits{Subs: -1, Data: -1, Payload: -1}}}
 	template.Pub.Allow.Add("{{tag(project)}}.>")
 	template.Sub.Allow.Add("_INBOX_{{name()}}.>")
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{
-		Timeout: loadTimeout, DisableShortFirstPing: true,
+		Timeout: loadTimeout,
 		Servers: 3, Sealed: true, Scoped: map[string]jwt.UserPermissionLimits{"consumer": template},
 	})
 	f := newFleet(t, 2, callouttest.ServiceConfig{

@@ -71,6 +71,7 @@ func hasUsher(s *callouttest.Server) bool {
 // In config mode the servers are restarted one after the other with the new lines.
 // usher serves both keys until then.
 func TestRotateRollingRestart(t *testing.T) {
+	t.Parallel()
 	keys := callouttest.NewKeys(t)
 	p := &pair{}
 	var routes []string
@@ -79,7 +80,7 @@ func TestRotateRollingRestart(t *testing.T) {
 		// grace period must be longer than that; by default it is 10 s.
 		s := callouttest.StartServer(t, callouttest.ServerConfig{
 			Name: "n" + string(rune('1'+i)), Keys: keys, Sealed: true, Cluster: true, Routes: slices.Clone(routes), LameDuck: 4500 * time.Millisecond,
-			Timeout: loadTimeout, DisableShortFirstPing: true,
+			Timeout: loadTimeout,
 		})
 		routes = append(routes, s.RouteURL())
 		p.servers, p.keys = append(p.servers, s), append(p.keys, keys)

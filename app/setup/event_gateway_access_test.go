@@ -63,6 +63,7 @@ func authorityOf(t *testing.T, g *gatewaytest.Gateway) *pki.Authority {
 // Attack: a client of the event gateway connects with an old version of TLS, as a service of the internal server, or with credentials of NATS
 // Held by: the external server speaks TLS 1.2 and later and knows no users but usher's own two; usher decides about everybody else
 func TestExternalServer(t *testing.T) {
+	t.Parallel()
 	g := gatewaytest.New(t, nil)
 	g.Start(t)
 	g.Supervisor(t, gatewaytest.IngestToken)
@@ -202,6 +203,7 @@ func TestEventGatewaySNI(t *testing.T) {
 // Attack: somebody without a certificate of a service reads events from the internal server, or a service does what another may do
 // Held by: the internal server verifies certificates, maps their names to the users in its file or asks usher, and each has only the subjects of its service
 func TestInternalServer(t *testing.T) {
+	t.Parallel()
 	for _, by := range []setup.ServicesBy{setup.ServicesByServer, setup.ServicesByCallout} {
 		t.Run(string(by), func(t *testing.T) { checkInternalServer(t, by) })
 	}

@@ -95,6 +95,7 @@ func (g *callouts) tries(t *testing.T, what, code string, options ...nats.Option
 // Attack: a client of the internal server is let in by a token, or by the certificate of another service or gateway
 // Held by: usher takes the common name of the certificate alone, and denies a token beside it
 func TestServicesByCallout(t *testing.T) {
+	t.Parallel()
 	g := newCallouts(t)
 	g.Start(t)
 	for _, name := range []string{setup.ServiceApplications, setup.GatewayInternal} {
@@ -124,6 +125,7 @@ func TestServicesByCallout(t *testing.T) {
 // While the gateway is cut, or usher is stopped, the internal server gets no answer, and its
 // clients try again. Open connections stay.
 func TestServicesByCalloutCut(t *testing.T) {
+	t.Parallel()
 	g := newCallouts(t)
 	external, internal := g.Server(t, setup.FileExternal), g.Server(t, setup.FileInternal)
 	joined := func() bool { return external.Gateways() == 1 && internal.Gateways() == 1 }
@@ -158,6 +160,7 @@ func TestServicesByCalloutCut(t *testing.T) {
 
 // A service whose profile is removed, or renamed, gets in no more after a restart of usher.
 func TestServiceLosesProfile(t *testing.T) {
+	t.Parallel()
 	g := newCallouts(t)
 	g.Start(t)
 	service := g.certificate(t, setup.ServiceApplications, nil)

@@ -171,6 +171,7 @@ func TestGatewayReachedByItsName(t *testing.T) {
 // The files of two machines, each in a folder of its own, and moved there: the servers join,
 // and an event arrives. The key of the CA is on neither.
 func TestEventGatewayOnTwoMachines(t *testing.T) {
+	t.Parallel()
 	var options *setup.EventGateway
 	g := gatewaytest.New(t, func(o *setup.EventGateway) { options = o })
 	sites := map[string]gatewaytest.Gateway{}

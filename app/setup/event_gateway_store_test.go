@@ -40,9 +40,11 @@ func TestStore(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	bridge := stream(t, g.Service(t, setup.ServiceBridge))
-	_, err := bridge.CreateStream(ctx, jetstream.StreamConfig{Name: setup.StreamHabitat, Subjects: []string{setup.StreamSubject("habitat")}})
-	callouttest.Must(t, err)
-	_, err = bridge.CreateConsumer(ctx, setup.StreamHabitat, jetstream.ConsumerConfig{Durable: setup.Durable, AckPolicy: jetstream.AckExplicitPolicy})
+	callouttest.Eventually(t, "the internal server knows the subjects of the store", func() bool {
+		_, err := bridge.CreateStream(ctx, jetstream.StreamConfig{Name: setup.StreamHabitat, Subjects: []string{setup.StreamSubject("habitat")}})
+		return err == nil
+	})
+	_, err := bridge.CreateConsumer(ctx, setup.StreamHabitat, jetstream.ConsumerConfig{Durable: setup.Durable, AckPolicy: jetstream.AckExplicitPolicy})
 	callouttest.Must(t, err)
 	_, err = bridge.Publish(ctx, setup.StreamSubject("habitat"), []byte("x"))
 	callouttest.Must(t, err)

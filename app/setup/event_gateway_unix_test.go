@@ -38,6 +38,7 @@ func TestEventGatewayFolders(t *testing.T) {
 
 // nats-server reads every folder that a file system allows.
 func TestFolderNames(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{
 		"two words", `"quoted"`, `back\slash`, "$HOME", "#comment", "{include x}", "a\nb: c", "tab\t", "del\x7f",
 		"no-break\u00a0space", "\u202eright to left", "not\xffUTF-8", "\U0001f4c1",

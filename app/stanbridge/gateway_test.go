@@ -68,6 +68,7 @@ func read(t *testing.T, g *gatewaytest.Gateway) jetstream.Consumer {
 // What a client publishes through the event gateway is acknowledged, and read from the
 // stream with its headers.
 func TestPublishThroughGateway(t *testing.T) {
+	t.Parallel()
 	g, nc := gateway(t)
 	consumer := read(t, g)
 	r := connect(t, nc, "sup-1")

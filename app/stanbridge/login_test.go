@@ -14,6 +14,7 @@ import (
 
 // A server that refuses the bridge is asked again for ever, and the status has the cause.
 func TestRefusedAtFirst(t *testing.T) {
+	t.Parallel()
 	cfg := config(serverWith(t, "authorization { token: secret }\n"))
 	var attempts atomic.Int32
 	var right atomic.Bool

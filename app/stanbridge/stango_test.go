@@ -73,6 +73,7 @@ func resultOf(t *testing.T, lines []string) stanResult {
 // again with the same ID. Another channel and subscriptions are refused by the external
 // server.
 func TestStanGo(t *testing.T) {
+	t.Parallel()
 	s := buildStan(t)
 	g, _ := gateway(t)
 	read(t, g)
@@ -100,6 +101,7 @@ func TestStanGo(t *testing.T) {
 // A client that may ask for a subscription is told that there are none, by an error of the
 // protocol and not by a timeout.
 func TestStanGoSubscribes(t *testing.T) {
+	t.Parallel()
 	s := buildStan(t)
 	url := server(t)
 	start(t, config(url))
@@ -114,6 +116,7 @@ func TestStanGoSubscribes(t *testing.T) {
 // While a client of stan.go publishes through the event gateway, the store, usher with the
 // bridge, and the internal server stop and start again. No acknowledged message is lost.
 func TestNothingIsLost(t *testing.T) {
+	t.Parallel()
 	s := buildStan(t)
 	g := gatewaytest.New(t, gatewaytest.WithBridge(t))
 	g.Server(t, setup.FileExternal)

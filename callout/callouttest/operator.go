@@ -28,8 +28,6 @@ type OperatorConfig struct {
 	Scoped map[string]jwt.UserPermissionLimits
 	// ServerExtra is appended to every server's configuration file.
 	ServerExtra string
-	// DisableShortFirstPing is as in ServerConfig.
-	DisableShortFirstPing bool
 	// Program is a nats-server of any version to run as a process. It works with one
 	// server only, and not with NATSServer and AccountOf.
 	Program string
@@ -95,7 +93,7 @@ func NewOperator(tb testing.TB, cfg OperatorConfig) *Operator {
 		ports[i] = FreePort(tb)
 	}
 	for i, port := range ports {
-		s := &OperatorServer{Name: fmt.Sprintf("n%d", i+1), port: port, tls: cfg.TLS, verify: cfg.Verify, program: cfg.Program, disableShortFirstPing: cfg.DisableShortFirstPing, file: filepath.Join(dir, fmt.Sprintf("n%d.conf", i+1))}
+		s := &OperatorServer{Name: fmt.Sprintf("n%d", i+1), port: port, tls: cfg.TLS, verify: cfg.Verify, program: cfg.Program, file: filepath.Join(dir, fmt.Sprintf("n%d.conf", i+1))}
 		Must(tb, os.WriteFile(s.file, []byte(o.serverConfig(tb, s, ports)), 0o600))
 		o.Servers = append(o.Servers, s)
 	}

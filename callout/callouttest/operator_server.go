@@ -23,9 +23,8 @@ type OperatorServer struct {
 
 	verify bool
 
-	program               string // nats-server to run as a process; empty: in process
-	process               *process
-	disableShortFirstPing bool
+	program string // nats-server to run as a process; empty: in process
+	process *process
 }
 
 func (o *Operator) serverConfig(tb testing.TB, s *OperatorServer, ports []int) string {
@@ -82,7 +81,7 @@ func (s *OperatorServer) Start(tb testing.TB) {
 		s.process = startProcess(tb, s.program, s.file, fmt.Sprintf("127.0.0.1:%d", s.port))
 		return
 	}
-	s.srv = runServer(tb, s.file, func(opts *server.Options) { opts.DisableShortFirstPing = s.disableShortFirstPing })
+	s.srv = runServer(tb, s.file, func(*server.Options) {})
 }
 
 // Reload makes the server reload its configuration. A server that runs as a process does so

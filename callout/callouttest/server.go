@@ -60,10 +60,6 @@ type ServerConfig struct {
 	Process bool
 	// Program is the nats-server of any version to run as a process.
 	Program string
-	// DisableShortFirstPing keeps the server from sending its first PING 2 s after a
-	// client connects. That PING makes nats.go give up a handshake that is not
-	// complete, whatever its timeout.
-	DisableShortFirstPing bool
 }
 
 // Server is a real nats-server, by default in process. It listens on loopback for
@@ -105,7 +101,6 @@ func (s *Server) Start(tb testing.TB) {
 		return
 	}
 	s.srv = runServer(tb, s.file, func(opts *server.Options) {
-		opts.DisableShortFirstPing = s.cfg.DisableShortFirstPing
 		if s.cfg.LameDuck > 0 {
 			opts.LameDuckGracePeriod = s.cfg.LameDuck
 			opts.LameDuckDuration = s.cfg.LameDuck + 20*time.Millisecond

@@ -19,6 +19,7 @@ import (
 
 // Three replicas use a cluster of three servers.
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	var replicas [3]*replica
 	heard := make(chan struct{}, 1)

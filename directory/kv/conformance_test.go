@@ -11,6 +11,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	c := jetStream(t)
 	open := func(t *testing.T) *kv.Store {
 		t.Helper()

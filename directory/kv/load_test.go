@@ -113,6 +113,7 @@ func TestLostReply(t *testing.T) {
 
 // A lost reply does not prevent a replica from resuming.
 func TestResumeAfterLostReply(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	c := connect(t, n.url())
 	path := cached(t, c, "ada")
@@ -131,6 +132,7 @@ func TestResumeAfterLostReply(t *testing.T) {
 
 // A change that arrives slowly is used only when all of it has arrived.
 func TestSlowConnection(t *testing.T) {
+	t.Parallel()
 	const topics = 500
 	n := startNode(t)
 	s := loaded(t, start(t, kv.Config{Conn: connect(t, n.url()), Create: true}))

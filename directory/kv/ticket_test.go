@@ -94,6 +94,7 @@ func TestSlowWriter(t *testing.T) {
 
 // An abandoned ticket expires, and a ticket is not an entry.
 func TestAbandonedTicket(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	c := connect(t, n.url())
 	s := loaded(t, start(t, kv.Config{Conn: c, Create: true}))

@@ -32,7 +32,7 @@ func TestRestartsUnderLoad(t *testing.T) {
 	cfg := configOf(t, a)
 	cfg.Backend.MaxAge, cfg.Backend.RefusalAge, cfg.Backend.Timeout = 0, 0, time.Second
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, DisableShortFirstPing: true})
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys})
 	rules, problems := mapping.New(mapping.Config{Rules: []mapping.Rule{
 		{Name: "chef", When: []mapping.Condition{{Fact: "authority", Equals: "chef"}}, Ingest: true},
 	}})
