@@ -2,16 +2,19 @@ package session
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"usher/api/client"
 	"usher/api/wire"
+	"usher/app/explanation"
 	"usher/cmd/usher/cmdutil"
 	"usher/cmd/usher/remote"
 )
@@ -23,7 +26,10 @@ func Command() *cli.Command {
 			Name: "list", Usage: "list the live sessions", Flags: append(filterFlags(), detailsFlag()),
 			Description: "Lists the connections that usher has granted, newest first. With --project, an\n" +
 				"administrator of the project may call it, and sees less of a session that also\n" +
-				"holds for something else.",
+				"holds for something else.\n\n" +
+				"If usher cannot ask the servers, sessions that have ended may still be listed, and\n" +
+				"those that no usher granted are missing. A note on stderr says so, and why; in the\n" +
+				"JSON that is \"unconfirmed\".",
 			Run: list,
 		},
 		remote.Command{
@@ -34,7 +40,7 @@ func Command() *cli.Command {
 			Run:          show,
 		},
 		remote.Command{
-			Name: "kick", Usage: "close sessions", Args: "--reason TEXT [ID...]", UncheckedArgs: true,
+			Name: "kick", Usage: "close sessions", Args: "[ID...]", UncheckedArgs: true,
 			Flags: append(filterFlags(),
 				&cli.BoolFlag{Name: "all", Usage: "close every session"},
 				&cli.StringFlag{Name: "reason", Usage: "required: `TEXT` for the audit; not needed with --dry-run"},
@@ -133,7 +139,7 @@ func printSession(out io.Writer, s *wire.SessionExplained) error {
 	}
 	same := len(s.Now) > 0 && s.Lost == "" && s.Gained == ""
 	if same {
-		fmt.Fprintln(out, "\nThe grant would be the same now.")
+		fmt.Fprintf(out, "\nThe grant would be the same now%s.\n", sooner(s))
 	}
 	if s.Lost != "" {
 		fmt.Fprintf(out, "\nNow it would not have: %s\n", remote.Printable(s.Lost))
@@ -156,4 +162,18 @@ func printSession(out io.Writer, s *wire.SessionExplained) error {
 		fmt.Fprintf(out, "\n%s\n%s", part.title, strings.TrimRight(text, "\n")+"\n")
 	}
 	return nil
+}
+
+// sooner says that the grant would end sooner now than the session does, as after a key has
+// got an end; empty: it would not.
+func sooner(s *wire.SessionExplained) string {
+	var now explanation.Explanation
+	if json.Unmarshal(s.Now, &now) != nil || now.Grant == nil || now.Grant.Ends == nil {
+		return ""
+	}
+	end := *now.Grant.Ends
+	if !s.ExpiresOn.IsZero() && !end.Before(s.ExpiresOn) {
+		return ""
+	}
+	return fmt.Sprintf(", but ends at %s: %s", end.UTC().Format(time.RFC3339), remote.Printable(now.Grant.EndsBecause))
 }
