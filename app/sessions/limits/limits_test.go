@@ -106,9 +106,9 @@ func TestDenyNewest(t *testing.T) {
 // which others have filled.
 func TestKeyWithAnotherID(t *testing.T) {
 	b := newBounded(limits.Config{PerKey: 1}, false)
-	reserve := func(n, print uint64, key string) error {
+	reserve := func(n, secret uint64, key string) error {
 		who, grant := of("pia", key)
-		who.KeyPrint = print
+		who.KeyPrint = secret
 		id := session.ID{Server: "N", Client: n}
 		err := b.Reserve(id, who, grant)
 		if err == nil {
