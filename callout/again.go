@@ -72,7 +72,7 @@ func (s *Service) deriveAgain(x *exchange) bool {
 		return false
 	}
 	id, was := &x.decision.Identity, &x.again.session.Identity
-	if id.Name != was.Name || id.Authority != was.Authority || id.KeyID != was.KeyID {
+	if id.Name != was.Name || id.Authority != was.Authority || !id.SameKey(was) {
 		return false
 	}
 	s.decideAgain(x)

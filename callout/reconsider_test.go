@@ -41,7 +41,7 @@ func sessionOf(d *callout.Decision) *session.Session {
 
 var standard = identity.Connection{Types: []string{string(directory.ConnectionStandard)}}
 
-// A key of the directory is looked up again by its user and id, with the selection of the
+// A key of the directory is looked up again by its user and secret, with the selection of the
 // session.
 //
 // Attack: somebody stays connected with a key that is revoked, replaced, disabled, expired, or given to another user
@@ -53,7 +53,9 @@ func TestReconsiderKey(t *testing.T) {
 		"unchanged":            {"keys: [{id: laptop, digest: KEY(k)}]", "keys: [{id: laptop, digest: KEY(k)}]", "granted"},
 		"another key besides":  {"keys: [{id: laptop, digest: KEY(k)}]", "keys: [{id: a, digest: KEY(l)}, {id: laptop, digest: KEY(k)}]", "granted"},
 		"gone":                 {"keys: [{id: laptop, digest: KEY(k)}]", "keys: []", apikey.CodeUnknown},
-		"another id":           {"keys: [{id: laptop, digest: KEY(k)}]", "keys: [{id: phone, digest: KEY(k)}]", apikey.CodeUnknown},
+		"another id":           {"keys: [{id: laptop, digest: KEY(k)}]", "keys: [{id: phone, digest: KEY(k)}]", "granted"},
+		"replaced, with grace": {"keys: [{id: laptop, digest: KEY(k)}]", "keys: [{id: laptop, digest: KEY(l)}, {id: laptop-1, digest: KEY(k), expires: 2099-01-01T00:00:00Z}]", "granted"},
+		"the grace is over":    {"keys: [{id: laptop, digest: KEY(k)}]", "keys: [{id: laptop, digest: KEY(l)}, {id: laptop-1, digest: KEY(k), expires: 2020-01-01T00:00:00Z}]", tokens.CodeKeyExpired},
 		"replaced":             {"keys: [{id: laptop, digest: KEY(k)}]", "keys: [{id: laptop, digest: KEY(l)}]", apikey.CodeUnknown},
 		"replaced by an nkey":  {"keys: [{id: laptop, digest: KEY(k)}]", "nkeys: [{id: laptop, nkey: " + key.public + "}]", apikey.CodeUnknown},
 		"disabled":             {"keys: [{id: laptop, digest: KEY(k)}]", "keys: [{id: laptop, digest: KEY(k), enabled: false}]", tokens.CodeKeyDisabled},

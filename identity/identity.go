@@ -92,3 +92,9 @@ type Identity struct {
 	Networks   []netip.Prefix // from which the credential may be used; empty: from everywhere
 	Selection  Selection
 }
+
+// SameKey reports whether two identities of one user were verified by the same key. A key
+// may have got another id meanwhile, as in the grace period after its replacement.
+func (id *Identity) SameKey(other *Identity) bool {
+	return id.KeyID == other.KeyID || id.KeyPrint != 0 && id.KeyPrint == other.KeyPrint
+}

@@ -66,7 +66,8 @@ func Earlier(a, b time.Time) time.Time {
 }
 
 // RecheckKey is Recheck for keys of the directory of one kind. It rejects a key that is gone
-// or has another secret with the code unknown.
+// or has another secret with the code unknown. A key of the user that has got another id, as
+// in the grace period after its replacement, is still the same one; the identity has that id.
 func RecheckKey(s *snapshot.Snapshot, c *Credential, id identity.Identity, kind directory.KeyKind, unknown string, now time.Time) (identity.Identity, error) {
 	if s == nil {
 		return identity.Identity{}, fmt.Errorf("%w: no directory is loaded", ErrUnavailable)
@@ -77,10 +78,10 @@ func RecheckKey(s *snapshot.Snapshot, c *Credential, id identity.Identity, kind 
 	}
 	for i := range u.Keys {
 		k := &u.Keys[i]
-		if k.ID != id.KeyID || k.Kind() != kind || id.KeyPrint != 0 && id.KeyPrint != k.Print() {
+		if k.Kind() != kind || id.KeyPrint == 0 && id.KeyID != k.ID || id.KeyPrint != 0 && id.KeyPrint != k.Print() {
 			continue
 		}
-		id.NotAfter, id.Networks, id.KeyPrint = k.Expires, k.Networks, k.Print()
+		id.NotAfter, id.Networks, id.KeyID, id.KeyPrint = k.Expires, k.Networks, k.ID, k.Print()
 		return id, CheckKey(directory.KeyRecord{User: u, Key: k}, c, id, now)
 	}
 	return identity.Identity{}, gone(s.Unreadable(directory.KeyKey(u.ID, id.KeyID)), unknown, "the user does not have this key any more", id)

@@ -96,7 +96,7 @@ func (h *Handlers) UserRoutes() []rest.Route {
 		},
 		{
 			Name: "user.refresh_token", Method: http.MethodPost, Path: pathUser + ":refreshToken", Access: access, Handler: refreshToken,
-			Doc:  "Replaces a key of a user. The response contains the new key; it cannot be shown again. The old key is refused from the next connect on, or after a grace period; " + openConnections,
+			Doc:  "Replaces a key of a user. The response contains the new key; it cannot be shown again. The old key is refused from the next connect on, or with a grace from the end of that; then " + openConnections,
 			Body: wire.RefreshToken{}, OptionalBody: true, Response: wire.UserCreated{}, ETag: true,
 		},
 		{

@@ -81,7 +81,11 @@ func checkReplicas(f *finding.List, running []keyusage.Report, differ []string) 
 	for _, d := range differ {
 		f.Warn(replicasCheck, "", "give all ushers the same files and the same servers; look at their logs and at /readyz", "%s", d)
 	}
-	if len(differ) == 0 {
+	switch {
+	case len(differ) > 0:
+	case len(running) == 1:
+		f.OK(replicasCheck, "", "1 usher, and no other; %s", plural.Count(live, "live session"))
+	default:
 		f.OK(replicasCheck, "", "%s: know each other, and decide by the same directory and identities; %s", plural.Count(len(running), "usher"), plural.Count(live, "live session"))
 	}
 }

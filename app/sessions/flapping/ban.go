@@ -33,7 +33,7 @@ func (d *Detector) ban(ctx context.Context, source directory.BanTarget) {
 	now := d.cfg.Now().UTC().Truncate(time.Second)
 	b := directory.Ban{
 		Target: source, By: directory.BanByUsher, Created: now, Until: now.Add(d.cfg.BanFor),
-		Reason: fmt.Sprintf("flapping: more than %d connects within %s", d.cfg.Connects, d.cfg.Within),
+		Reason: fmt.Sprintf("flapping: more than %d connects within %s%s", d.cfg.Connects, d.cfg.Within, d.holder(&source)),
 	}
 	id := "flapping-" + source.DefaultID() // the same at every replica
 	log := []slog.Attr{slog.String("ban", id), slog.String("of", source.String()), slog.String("reason", b.Reason)}
@@ -42,6 +42,20 @@ func (d *Detector) ban(ctx context.Context, source directory.BanTarget) {
 		return
 	}
 	d.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "banned a source that flaps", append(log, slog.Time("until", b.Until))...)
+}
+
+// holder says whose credential a source is, as a digest tells nobody; empty: it is no key of
+// the directory.
+func (d *Detector) holder(source *directory.BanTarget) string {
+	s := d.cfg.Snapshot()
+	if s == nil || source.Kind() != directory.BanOfDigest {
+		return ""
+	}
+	rec, ok := s.LookupKey(source.Digest)
+	if !ok {
+		return ""
+	}
+	return ", with key " + rec.Key.ID + " of user " + rec.User.Name
 }
 
 var errLockout = errors.New("no service_admin could connect")

@@ -26,7 +26,7 @@ func start(t *testing.T, by ...flapping.Kind) (*flapping.Detector, *file.Store, 
 	t.Helper()
 	clock := &callouttest.Clock{}
 	path := filepath.Join(t.TempDir(), "directory.yaml")
-	callouttest.Must(t, os.WriteFile(path, []byte("users: [{name: ada}]\n"), 0o600))
+	callouttest.Must(t, os.WriteFile(path, []byte(callouttest.WithDigests("users: [{name: ada, keys: [{id: laptop, digest: KEY(ada)}]}]\n")), 0o600))
 	log := slog.New(slog.DiscardHandler)
 	store, err := file.Open(file.Config{Path: path, Log: log, Now: clock.Now})
 	callouttest.Must(t, err)
@@ -88,6 +88,13 @@ func TestFlapping(t *testing.T) {
 			ban := bans(store)[0]
 			if ban.Target != tt.want || ban.By != directory.BanByUsher || ban.Until.Sub(ban.Created) != 10*time.Minute || len(ban.Check()) > 0 {
 				t.Errorf("%+v", ban)
+			}
+			want := "flapping: more than 5 connects within 1m0s"
+			if name == "credential" {
+				want += ", with key laptop of user ada"
+			}
+			if ban.Reason != want {
+				t.Errorf("reason %q, want %q", ban.Reason, want)
 			}
 		})
 	}

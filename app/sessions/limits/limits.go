@@ -152,7 +152,7 @@ func (l *Limits) place(id session.ID, who *identity.Identity, owners []owner) (m
 // because others have filled a project since.
 func (l *Limits) isLive(id session.ID, who *identity.Identity) bool {
 	s := l.sessions[id]
-	return s != nil && s.Identity.Name == who.Name && (s.Adopted || s.Identity.Authority == who.Authority && s.Identity.KeyID == who.KeyID)
+	return s != nil && s.Identity.Name == who.Name && (s.Adopted || s.Identity.Authority == who.Authority && s.Identity.SameKey(who))
 }
 
 func (l *Limits) ready() error {

@@ -102,6 +102,31 @@ func TestDenyNewest(t *testing.T) {
 	allow(10, "pia", "a", "shop")
 }
 
+// A connection that is asked about again is not refused because its key has got another id,
+// which others have filled.
+func TestKeyWithAnotherID(t *testing.T) {
+	b := newBounded(limits.Config{PerKey: 1}, false)
+	reserve := func(n, secret uint64, key string) error {
+		who, grant := of("pia", key)
+		who.KeyPrint = secret
+		id := session.ID{Server: "N", Client: n}
+		err := b.Reserve(id, who, grant)
+		if err == nil {
+			b.Granted(&session.Session{ID: id, Identity: *who, Grant: *grant})
+			b.Release(id)
+		}
+		return err
+	}
+	for _, err := range []error{reserve(1, 7, "a"), reserve(2, 8, "a-old"), reserve(1, 7, "a-old")} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if reserve(3, 8, "a-old") == nil {
+		t.Error("one connection too many is let in")
+	}
+}
+
 func TestCloseOldest(t *testing.T) {
 	b := newBounded(limits.Config{PerUser: 2, PerProject: 3}, true)
 	for n := range uint64(5) {

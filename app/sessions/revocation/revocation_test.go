@@ -63,6 +63,7 @@ func TestClosedExactly(t *testing.T) {
 				{"a project moves to another account", without(t, "account: OTHER", "account: APP"), []string{"e1"}, "eve lost: account OTHER"},
 				{"a network is taken away", without(t, "{digest: KEY(c1)}", "{digest: KEY(c1), networks: [192.0.2.0/24]}"), []string{"c1"}, "carl "},
 				{"networks with that of the client", without(t, "{digest: KEY(c1)}", "{digest: KEY(c1), networks: [127.0.0.0/8]}"), nil, ""},
+				{"a key is replaced, with a grace", without(t, "{digest: KEY(p1), id: one}", "{digest: KEY(p3), id: one}, {digest: KEY(p1), id: one-old, expires: 2099-01-01T00:00:00Z}"), nil, ""},
 				{"an entry of an ACL is added", without(t, "{name: prices, acl: [pia]}", "{name: prices, acl: [pia, bob]}"), nil, ""},
 				{"a member is added", without(t, "members: [{user: eve,", "members: [{user: bob, roles: [publisher]}, {user: eve,"), nil, ""},
 				{"nothing", base, nil, ""},

@@ -74,6 +74,14 @@ func Command() *cli.Command {
 }
 
 func targetText(b *wire.Ban) string {
+	text := ofText(b)
+	if !b.IssuedBefore.IsZero() {
+		text += ", tokens from before " + b.IssuedBefore.UTC().Format(time.RFC3339)
+	}
+	return text
+}
+
+func ofText(b *wire.Ban) string {
 	switch {
 	case b.Key != "":
 		return "key " + b.Key + " of user " + b.User

@@ -48,3 +48,12 @@ func parseDuration(text string) (time.Duration, error) {
 	}
 	return time.ParseDuration(text)
 }
+
+// WithoutDays writes a duration of whole days or years as package time does; any other text
+// it returns as it is.
+func WithoutDays(text string) string {
+	if d, err := parseDuration(text); err == nil && strings.TrimRight(text, "dy") != text {
+		return d.String()
+	}
+	return text
+}

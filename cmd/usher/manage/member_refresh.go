@@ -43,7 +43,9 @@ func memberRefreshCommand() remote.Command {
 		Description: "Replaces a key of each USER, or of all members with --all. Each old key works until\n" +
 			"the end of --grace. Writes a line USER KEY-NAME KEY for each new key to the file of\n" +
 			"--to, and the results without keys to stdout. A member without an API key is left out.\n" +
-			"Only a service_admin may do this: a member may have rights in other projects, too.",
+			"Only a service_admin may do this: a member may have rights in other projects, too.\n\n" +
+			"Sessions of an old key stay until it ends.",
+		ForbiddenHint: "only a service_admin may replace keys, not an administrator of the project: a member may have rights in other projects, too",
 		RequiredFlags: []string{"grace", "to"},
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "grace", Usage: "`TIME` for which the old keys stay valid, such as 24h"},

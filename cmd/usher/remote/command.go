@@ -25,6 +25,7 @@ type Command struct {
 	RequiredFlags            []string                                    // names of required options
 	CreatesKey               bool                                        // creates an API key, which goes to stdout or to the file of --to
 	NoJSON                   bool                                        // has no --json
+	ForbiddenHint            string                                      // hint for a user whose roles do not permit it; empty: a general one
 	ConflictHint             string                                      // hint for a conflict other than a concurrent change
 	NotFoundHint             string                                      // hint for a missing object; default: the requested names
 	RunLocal                 func(c *cli.Context) (done bool, err error) // tried before the API; done skips Run; may be nil

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -67,7 +68,7 @@ func (v *Command) refusalHint(r *Session, e *client.Error) string {
 	case e.Code == http.StatusUnauthorized:
 		return "the key is unknown to this server, expired, or not allowed from this address"
 	case e.Code == http.StatusForbidden:
-		return "the user of this key lacks the role; usher user profile shows its roles"
+		return cmp.Or(v.ForbiddenHint, "the user of this key lacks the role; usher user profile shows its roles")
 	case e.Modified():
 		return "another change came first: check the current state, then try again"
 	case e.Code == http.StatusConflict && e.Status == "CONFLICT":

@@ -2,16 +2,19 @@ package session
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"usher/api/client"
 	"usher/api/wire"
+	"usher/app/explanation"
 	"usher/cmd/usher/cmdutil"
 	"usher/cmd/usher/remote"
 )
@@ -23,18 +26,23 @@ func Command() *cli.Command {
 			Name: "list", Usage: "list the live sessions", Flags: append(filterFlags(), detailsFlag()),
 			Description: "Lists the connections that usher has granted, newest first. With --project, an\n" +
 				"administrator of the project may call it, and sees less of a session that also\n" +
-				"holds for something else.",
-			Run: list,
+				"holds for something else.\n\n" +
+				"If usher cannot ask the servers, sessions that have ended may still be listed, and\n" +
+				"those that no usher granted are missing. A note on stderr says so, and why; in the\n" +
+				"JSON that is \"unconfirmed\".",
+			ForbiddenHint: needsProject,
+			Run:           list,
 		},
 		remote.Command{
 			Name: "show", Usage: "show one session, and why it has its grant", Args: "ID", UncheckedArgs: true, Flags: []cli.Flag{projectFlag()},
 			Description: "ID is that of usher session list. Shows the reasons for the grant as it was when\n" +
 				"the client connected, and as it would be now.",
-			NotFoundHint: "it has ended, or another usher has granted it a moment ago; usher session list",
-			Run:          show,
+			ForbiddenHint: needsProject,
+			NotFoundHint:  "it has ended, or another usher has granted it a moment ago; usher session list",
+			Run:           show,
 		},
 		remote.Command{
-			Name: "kick", Usage: "close sessions", Args: "--reason TEXT [ID...]", UncheckedArgs: true,
+			Name: "kick", Usage: "close sessions", Args: "[ID...]", UncheckedArgs: true,
 			Flags: append(filterFlags(),
 				&cli.BoolFlag{Name: "all", Usage: "close every session"},
 				&cli.StringFlag{Name: "reason", Usage: "required: `TEXT` for the audit; not needed with --dry-run"},
@@ -42,7 +50,8 @@ func Command() *cli.Command {
 				&cli.IntFlag{Name: "rate", Usage: "close at most `N` sessions in a second", DefaultText: "500"},
 				remote.YesFlag("do not ask; closes the sessions of that moment, however many they are"),
 			),
-			ConflictHint: "sessions came or went in between: run the command again, or give --yes",
+			ForbiddenHint: needsProject,
+			ConflictHint:  "sessions came or went in between: run the command again, or give --yes",
 			Description: "Closes the sessions with these IDs, or those that match every filter. The audit\n" +
 				"keeps the reason, which has to be given. Asks before it does, with their number;\n" +
 				"if the number has changed by then, it closes nothing. The clients come back at\n" +
@@ -52,6 +61,8 @@ func Command() *cli.Command {
 		},
 	)
 }
+
+const needsProject = "only a service_admin sees all sessions; an administrator of a project gives --project P"
 
 func projectFlag() cli.Flag {
 	return &cli.StringFlag{Name: "project", Aliases: []string{"p"}, Usage: "only sessions with roles in the project `P`"}
@@ -68,18 +79,18 @@ func filterFlags() []cli.Flag {
 		&cli.StringFlag{Name: "key", Usage: "only sessions of keys with the name `K`"},
 		&cli.StringFlag{Name: "on", Usage: "only sessions on the nats-server `S`, its name or public nkey"},
 		&cli.StringFlag{Name: "from", Usage: "only clients from the address or network `NET`, such as 192.0.2.0/24"},
-		&cli.StringFlag{Name: "since", Usage: "only sessions that began at `T` or later: a time, or a duration such as 1h or 24h"},
+		&cli.StringFlag{Name: "since", Usage: "only sessions that began at `T` or later: a time, or a duration such as 1h or 7d"},
 		&cli.StringFlag{Name: "subject", Usage: "only sessions that may publish or subscribe to something that `S` matches"},
 		&cli.StringFlag{Name: "account", Usage: "only sessions in the NATS account `A`"},
 		&cli.StringFlag{Name: "method", Usage: "only sessions whose credential was verified by `METHOD`, such as apikey"},
-		&cli.StringFlag{Name: "ends-within", Usage: "only sessions that end within `T`: a duration such as 1h or 24h, or a time"},
+		&cli.StringFlag{Name: "ends-within", Usage: "only sessions that end within `T`: a duration such as 1h or 7d, or a time"},
 	}
 }
 
 func filterOf(c *cli.Context) wire.SessionFilter {
 	return wire.SessionFilter{
-		User: c.String("user"), Key: c.String("key"), Server: c.String("on"), From: c.String("from"), Since: c.String("since"),
-		Subject: c.String("subject"), Account: c.String("account"), Method: c.String("method"), EndsWithin: c.String("ends-within"),
+		User: c.String("user"), Key: c.String("key"), Server: c.String("on"), From: c.String("from"), Since: cmdutil.WithoutDays(c.String("since")),
+		Subject: c.String("subject"), Account: c.String("account"), Method: c.String("method"), EndsWithin: cmdutil.WithoutDays(c.String("ends-within")),
 	}
 }
 
@@ -133,7 +144,7 @@ func printSession(out io.Writer, s *wire.SessionExplained) error {
 	}
 	same := len(s.Now) > 0 && s.Lost == "" && s.Gained == ""
 	if same {
-		fmt.Fprintln(out, "\nThe grant would be the same now.")
+		fmt.Fprintf(out, "\nThe grant would be the same now%s.\n", sooner(s))
 	}
 	if s.Lost != "" {
 		fmt.Fprintf(out, "\nNow it would not have: %s\n", remote.Printable(s.Lost))
@@ -156,4 +167,18 @@ func printSession(out io.Writer, s *wire.SessionExplained) error {
 		fmt.Fprintf(out, "\n%s\n%s", part.title, strings.TrimRight(text, "\n")+"\n")
 	}
 	return nil
+}
+
+// sooner says that the grant would end sooner now than the session does, as after a key has
+// got an end; empty: it would not.
+func sooner(s *wire.SessionExplained) string {
+	var now explanation.Explanation
+	if json.Unmarshal(s.Now, &now) != nil || now.Grant == nil || now.Grant.Ends == nil {
+		return ""
+	}
+	end := *now.Grant.Ends
+	if !s.ExpiresOn.IsZero() && !end.Before(s.ExpiresOn) {
+		return ""
+	}
+	return fmt.Sprintf(", but ends at %s: %s", end.UTC().Format(time.RFC3339), remote.Printable(now.Grant.EndsBecause))
 }
