@@ -72,7 +72,9 @@ func (x *exchange) session(instance string) *session.Session {
 		out.Started, out.Digest = live.Started, live.Digest
 	}
 	if live := x.again.follows; live != nil {
-		out.Follows = live.Decided
+		if out.Follows = live.Decided; live.Adopted {
+			out.Follows = live.Started // as its server says
+		}
 		if !out.Decided.After(live.Decided) { // clocks differ
 			out.Decided = live.Decided.Add(1)
 		}

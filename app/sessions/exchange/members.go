@@ -80,7 +80,7 @@ type peer struct {
 }
 
 // incomplete reports whether there is somebody to ask for changes that were not heard.
-func (p *peer) incomplete() bool { return p.missing > 0 && !(p.gone && p.replaced) }
+func (p *peer) incomplete() bool { return p.missing > 0 && (!p.gone || !p.replaced) }
 
 func (p *peer) miss(from, to uint64) {
 	if p.missing == 0 || from < p.missing {
