@@ -20,7 +20,7 @@ type counted struct {
 }
 
 func (c counted) Granted(s *session.Session) {
-	c.Registry.AddGranted(s)
+	c.AddGranted(s)
 	c.Detector.Granted(s)
 }
 
