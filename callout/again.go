@@ -15,20 +15,29 @@ import (
 
 // again is what is known of a request about a connection that has a session.
 type again struct {
-	session *session.Session // nil: the request is not about one
+	session *session.Session // nil: the request does not name one
+	follows *session.Session // of the connection, also if the request names another one: a client may send CONNECT twice
 	alone   bool             // the request does not have the credential of the session
 	decided bool             // by the session
 }
 
 // findAgain finds the session of a request that names it.
 func (s *Service) findAgain(x *exchange) {
-	c := &x.credential
-	if s.cfg.Sessions == nil || c.User == "" || c.AuthToken != "" && c.AuthToken != c.User { // leaf nodes: the server copies it
+	if s.cfg.Sessions == nil {
 		return
 	}
 	live, ok := s.cfg.Sessions.Find(x.connection())
-	if ok && c.User == permissions.JWTName(live.Identity, live.Grant.Scope) {
-		x.again = again{session: live, alone: live.Adopted && c.Password == "" && c.NKey == "" || !live.Adopted && !c.MayBe(live.Identity.Method)}
+	if !ok {
+		return
+	}
+	x.again.follows = live
+	c := &x.credential
+	if c.User == "" || c.AuthToken != "" && c.AuthToken != c.User { // leaf nodes: the server copies it
+		return
+	}
+	if c.User == permissions.JWTName(live.Identity, live.Grant.Scope) {
+		x.again.session = live
+		x.again.alone = live.Adopted && c.Password == "" && c.NKey == "" || !live.Adopted && !c.MayBe(live.Identity.Method)
 	}
 }
 

@@ -71,8 +71,13 @@ func (x *exchange) session(instance string) *session.Session {
 	if live := x.again.session; x.again.decided {
 		out.Started, out.Digest = live.Started, live.Digest
 	}
-	if live := x.again.session; live != nil && !out.Decided.After(live.Decided) { // clocks differ
-		out.Decided = live.Decided.Add(1)
+	if live := x.again.follows; live != nil {
+		if out.Follows = live.Decided; live.Adopted {
+			out.Follows = live.Started // as its server says
+		}
+		if !out.Decided.After(live.Decided) { // clocks differ
+			out.Decided = live.Decided.Add(1)
+		}
 	}
 	if d.Ruleset != nil {
 		out.Ruleset = d.Ruleset.Digest

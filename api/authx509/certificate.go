@@ -2,11 +2,13 @@ package authx509
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"time"
 
 	"usher/api/apierror"
+	"usher/directory"
 	"usher/internal/dn"
 	"usher/tokens/x509/revocation"
 )
@@ -16,6 +18,7 @@ type client struct {
 	subject string    // in AMS's normal form
 	serial  string    // hexadecimal
 	ends    time.Time // earliest end of the chain
+	digest  directory.Digest
 }
 
 // The messages of AMS, and one for what AMS does not let into the handler.
@@ -52,7 +55,7 @@ func (h *handlers) verify(ctx context.Context, presented []*x509.Certificate, no
 	case err != nil:
 		return nil, apierror.RevocationUnknown(err)
 	}
-	c := &client{subject: dn.Of(&leaf.Subject), serial: leaf.SerialNumber.Text(16), ends: leaf.NotAfter}
+	c := &client{subject: dn.Of(&leaf.Subject), serial: leaf.SerialNumber.Text(16), ends: leaf.NotAfter, digest: sha256.Sum256(leaf.Raw)}
 	for _, cert := range chain {
 		if cert.NotAfter.Before(c.ends) {
 			c.ends = cert.NotAfter

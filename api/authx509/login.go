@@ -55,7 +55,8 @@ func (h *handlers) authenticate(r *rest.Request) (rest.Verification, error) {
 	}
 	r.Change.ActorCertificate, r.Change.ActorSerial = c.subject, c.serial
 	want := directory.OtherKey{Kind: directory.KeyBinding, DN: c.subject, ServiceType: r.Var(rest.VarServiceType), Host: r.Var(rest.VarHost)}
-	credential := &tokens.Credential{Host: r.Host()}
+	credential, banned := &tokens.Credential{Host: r.Host()}, &tokens.Credential{} // bans of networks do not hold for the API
+	banned.SetDigest(c.digest)
 	return func(s *snapshot.Snapshot) (identity.Identity, error) {
 		rec, err := findBinding(s, &want)
 		if err != nil {
@@ -68,7 +69,11 @@ func (h *handlers) authenticate(r *rest.Request) (rest.Verification, error) {
 		if end := rec.Key.Expires; !end.IsZero() && end.Before(id.NotAfter) {
 			id.NotAfter = end
 		}
-		if err := tokens.CheckKey(rec, credential, id, r.Now()); err != nil {
+		err = tokens.CheckKey(rec, credential, id, r.Now())
+		if err == nil {
+			err = tokens.CheckPresented(s, banned, id, r.Now)
+		}
+		if err != nil {
 			return identity.Identity{}, apierror.CertificateRefused("Your binding may not be used now").WithCause(err)
 		}
 		return id, nil

@@ -80,8 +80,13 @@ func (srv *Server) startSessions(ctx context.Context) error {
 
 // Granted implements callout.Sessions.
 func (l *liveSessions) Granted(s *session.Session) {
-	l.registry.Add(s)
-	l.exchange.Granted(s)
+	added, contest := l.registry.AddGranted(s)
+	if contest != nil {
+		l.contested(contest)
+	}
+	if added || contest != nil { // else it has been followed by another one
+		l.exchange.Granted(s)
+	}
 	l.refusals.Granted(s)
 	l.flapping.Granted(s)
 }

@@ -35,7 +35,7 @@ func (srv *Server) prepareExchange() error {
 	srv.prepareRefusals(instance)
 	l.exchange, err = exchange.New(exchange.Config{
 		URLs: natsconn.URLs(srv.cfg), Options: opts, Account: assembly.ServerAccount(srv.cfg, srv.Parts.Keyring.Keyring()),
-		Registry: l.registry, Instance: instance, Now: srv.Parts.Now, Log: srv.log,
+		Registry: l.registry, Instance: instance, Contested: l.contested, Now: srv.Parts.Now, Log: srv.log,
 	})
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"usher/app/config"
+	"usher/app/sessions"
 	"usher/app/sessions/revocation"
 	"usher/callout/session"
 	"usher/directory/kv"
@@ -109,6 +110,13 @@ func (l *liveSessions) everythingChanged() {
 	}
 }
 
+// contested closes a connection of which nobody knows what was granted last.
+func (l *liveSessions) contested(c *sessions.Contest) {
+	if l.revoking.engine != nil {
+		l.revoking.engine.Contested(c)
+	}
+}
+
 // auditRevoked writes the audit event of a session that this replica has closed.
 func (srv *Server) auditRevoked(c revocation.Closing) {
 	e := c.Session.Closed(srv.Parts.Now(), audit.ClosedCode(c.Cause))
@@ -125,7 +133,7 @@ func (l *liveSessions) revocationStates() []metrics.State {
 	return []metrics.State{
 		{
 			Name: "usher_sessions_revoked_total", Counter: true, Labels: []string{"cause"},
-			Help: "Sessions that this usher has closed: the grant has lost something (lost) or gained something (gained), or the code of why the credential is no longer good.",
+			Help: "Sessions that this usher has closed: the grant has lost something (lost) or gained something (gained), nobody knew which of two grants it had (contested), or the code of why the credential is no longer good.",
 			Read: func() []metrics.Sample {
 				var all []metrics.Sample
 				for cause, n := range e.Status().Closed {

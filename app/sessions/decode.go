@@ -153,7 +153,7 @@ func (w *wireSession) session(peer *wirePeer, p *wirePrincipal, g *permissions.G
 			Selection: identity.Selection{Project: p.Project, Account: p.Account, OwnName: p.OwnName},
 		},
 		Verifier: p.Verifier, Rules: p.Rules, Profile: p.Profile, Ruleset: p.Ruleset, Revision: w.Revision,
-		Grant: *g, UserNKey: unpackNKey(w.UserNKey), Started: w.Started.time(), Expires: w.Expires.time(),
+		Grant: *g, UserNKey: unpackNKey(w.UserNKey), Started: w.Started.time(), Expires: w.Expires.time(), Follows: w.Follows.time(),
 		Client:   tokens.Client{Name: peer.Name, Lang: peer.Lang, Version: peer.Version, Kind: peer.Kind, Type: peer.Type},
 		Instance: peer.Instance, Adopted: p.Adopted,
 	}

@@ -117,7 +117,7 @@ func (e *encoder) session(s *session.Session) (w wireSession, err error) {
 	c := &s.Client
 	w = wireSession{
 		Client: s.ID.Client, RequestID: s.RequestID, Revision: s.Revision, UserNKey: packNKey(s.UserNKey),
-		Started: toWireTime(s.Started), Expires: toWireTime(s.Expires), MQTTClientID: s.Grant.Connection.MQTTClientID,
+		Started: toWireTime(s.Started), Expires: toWireTime(s.Expires), Follows: toWireTime(s.Follows), MQTTClientID: s.Grant.Connection.MQTTClientID,
 	}
 	if s.Addr.IsValid() {
 		w.Addr = &s.Addr

@@ -89,7 +89,7 @@ func everything() *session.Session {
 	s.Grant.Connection = identity.Connection{Types: []string{"MQTT", "MQTT_WS"}, MQTTClientID: "ada:1"}
 	s.Grant.Networks, s.Grant.NotAfter = s.Identity.Networks, s.Identity.NotAfter
 	s.Addr = netip.MustParseAddr("fe80::1%eth0")
-	s.Decided = s.Started.Add(time.Hour + 1)
+	s.Decided, s.Follows = s.Started.Add(time.Hour+1), s.Started.Add(time.Hour)
 	s.Client.Name = "bad \xff name"
 	return s
 }

@@ -80,14 +80,32 @@ func (r *Registry) idShard(id session.ID) *idShard {
 func (r *Registry) Add(s *session.Session) {
 	in := r.prepare(s)
 	ids := r.idShard(s.ID)
-	if ids.add(r, in) {
+	ids.mu.Lock()
+	added := ids.add(r, in)
+	ids.mu.Unlock()
+	if added {
 		r.tell(ids)
 	}
 }
 
-func (ids *idShard) add(r *Registry, in *incoming) bool {
+// AddGranted adds a session that has just been granted, here or by another replica. Sessions of
+// one connection may arrive in another order than they were granted in, so one that another
+// one followed is not added. If nobody knows which of two was the last, the Contest has both.
+func (r *Registry) AddGranted(s *session.Session) (added bool, c *Contest) {
+	in := r.prepare(s)
+	ids := r.idShard(s.ID)
 	ids.mu.Lock()
-	defer ids.mu.Unlock()
+	replaces, c := ids.order(r, s)
+	added = replaces && ids.add(r, in)
+	ids.mu.Unlock()
+	if added {
+		r.tell(ids)
+	}
+	return added, c
+}
+
+// add is called with the lock held.
+func (ids *idShard) add(r *Registry, in *incoming) bool {
 	id, shard := in.s.ID, &r.shards[in.shard]
 	if old, replaces := ids.servers[id.Server][id.Client]; !replaces {
 		r.total.Add(1)

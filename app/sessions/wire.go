@@ -100,6 +100,7 @@ type wireSession struct {
 	Addr         *netip.Addr `cbor:"9,keyasint,omitempty"`
 	MQTTClientID string      `cbor:"10,keyasint,omitempty"`
 	Decided      *wireTime   `cbor:"11,keyasint,omitempty"` // nil: Started
+	Follows      *wireTime   `cbor:"12,keyasint,omitempty"`
 }
 
 // wireTime is a time other than the zero time, exactly.

@@ -77,6 +77,10 @@ type Session struct {
 	Decided  time.Time // when that was decided last: the server may ask again. Later than that of every decision before it
 	Expires  time.Time // end of the user JWT; zero: none
 
+	// Follows is Decided of the session that this connection was known to have when it asked for
+	// this one; zero: none was known. Only a session that has just been granted says so.
+	Follows time.Time
+
 	Addr   netip.Addr    // of the client; the zero Addr: not known
 	Client tokens.Client // texts that the client chose have at most MaxClientText bytes
 

@@ -32,7 +32,7 @@ type SessionClosed struct {
 }
 
 // ClosedCode is why usher has closed a session: one of these, "lost" or "gained" if its grant
-// has become smaller or larger, or the code of why its credential is no longer good
+// has become smaller or larger, "contested" if nobody knew which of two it had, or the code of why its credential is no longer good
 // (docs/reference/errors.md).
 type ClosedCode string
 

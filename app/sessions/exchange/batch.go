@@ -120,6 +120,10 @@ func (x *Exchange) flush() {
 		if s := queue[i].granted; s != nil {
 			queue[i].id = s.ID
 		}
+		// Workers may tell of two grants of one connection in another order than they made them.
+		if at, ok := last[queue[i].id]; ok && isBefore(&queue[i], &queue[at]) {
+			continue
+		}
 		last[queue[i].id] = i
 	}
 	var granted, known []*session.Session
@@ -142,6 +146,10 @@ func (x *Exchange) flush() {
 		x.send(&changes{Removed: grouped(ended[:n])})
 		ended = ended[n:]
 	}
+}
+
+func isBefore(a, b *change) bool {
+	return a.granted != nil && b.granted != nil && a.granted.Decided.Before(b.granted.Decided)
 }
 
 func grouped(ended []change) (groups []removed) {

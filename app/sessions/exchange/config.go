@@ -11,7 +11,7 @@ import (
 	"usher/app/sessions"
 )
 
-// Config configures an Exchange. OnMembers, Heartbeat and Wait may be left out.
+// Config configures an Exchange. OnMembers, Contested, Heartbeat and Wait may be left out.
 type Config struct {
 	URLs     string // separated by commas
 	Options  []nats.Option
@@ -24,6 +24,10 @@ type Config struct {
 	// OnMembers is called after the replicas among which Mine chooses have changed. It is
 	// never called concurrently.
 	OnMembers func()
+
+	// Contested is told of connections of which nobody knows what was granted last. It returns
+	// at once.
+	Contested func(*sessions.Contest)
 
 	// Heartbeat is how often a replica is heard of at least; default 1s. One that was not
 	// heard of for three times as long is gone. All replicas have the same.

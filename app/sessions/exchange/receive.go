@@ -122,7 +122,11 @@ func (x *Exchange) add(data []byte, known bool) (n int, err error) {
 		if known && !x.isNews(s) {
 			continue
 		}
-		x.cfg.Registry.Add(s)
+		if known {
+			x.cfg.Registry.Add(s)
+		} else if _, c := x.cfg.Registry.AddGranted(s); c != nil && x.cfg.Contested != nil {
+			x.cfg.Contested(c)
+		}
 	}
 	return len(all), nil
 }

@@ -107,7 +107,7 @@ func (d *Detector) Granted(s *session.Session) {
 	if known, _ := d.servers.ContainsOrAdd(s.Server, struct{}{}); !known {
 		d.Pause()
 	}
-	if s.Identity.Authority == identity.AuthorityUsher || d.isExcepted(s.Addr) {
+	if s.Identity.Authority == identity.AuthorityUsher || d.isExcepted(s.Addr) || isAskedAgain(s) {
 		return
 	}
 	if s.Digest != [32]byte{} {
@@ -115,6 +115,16 @@ func (d *Detector) Granted(s *session.Session) {
 	}
 	d.count(User, d.userOf(&s.Identity))
 	d.countAddress(s.Addr)
+}
+
+// oncePer is how often a connection may be asked about again without counting. A server that is
+// reloaded asks about all of its connections. But a client can have it ask too, by another
+// CONNECT, and would cost as much as one that flaps.
+const oncePer = time.Second
+
+// isAskedAgain reports whether a session was granted to a connection that has one for some time.
+func isAskedAgain(s *session.Session) bool {
+	return !s.Follows.IsZero() && s.Decided.Sub(s.Follows) >= oncePer
 }
 
 // Decided counts a denied connection for its address, unless a ban has refused it. It ignores

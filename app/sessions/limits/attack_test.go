@@ -1,8 +1,10 @@
 package limits_test
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -192,4 +194,50 @@ func (b *bounded) takeClosed() []*session.Session {
 	closed := b.closed
 	b.closed = nil
 	return closed
+}
+
+// A client may send CONNECT again on its connection. That is no way into a project that is full.
+//
+// Attack: a client connects for a project that has room, and sends a second CONNECT that selects one that is full
+// Held by: only a connection that is asked about again for the same project is not refused
+func TestSecondConnectIntoFullProject(t *testing.T) {
+	t.Parallel()
+	b := newBounded(limits.Config{PerProject: 1}, false)
+	o := callouttest.StartOperator(t, callouttest.OperatorConfig{})
+	callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Connections: 2, Sessions: b, Limits: b, Directory: callouttest.WithDigests(`
+users:
+  - {name: pia, keys: [{digest: KEY(pia-key)}]}
+  - {name: bob, keys: [{digest: KEY(bob-key)}]}
+projects:
+  - {name: shop, account: APP, members: [{user: pia, roles: [publisher]}]}
+  - {name: full, account: APP, members: [{user: pia, roles: [publisher]}, {user: bob, roles: [publisher]}]}
+`)})
+	bob, err := nats.Connect(o.URLs(), nats.UserInfo("project=full", "bob-key"), nats.Timeout(10*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bob.Close()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(o.Servers[0].URL(), "nats://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // nothing is sent any more
+	callouttest.Must(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+	in := bufio.NewReader(conn)
+	for _, c := range []struct{ project, want string }{{"shop", "PONG"}, {"shop", "PONG"}, {"full", "-ERR 'Authorization Violation'"}} {
+		if _, err := fmt.Fprintf(conn, "CONNECT {\"user\":\"project=%s\",\"pass\":\"pia-key\",\"protocol\":1,\"verbose\":false}\r\nPING\r\n", c.project); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for got == "" || strings.HasPrefix(got, "INFO") || got == "PING" {
+			line, err := in.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = strings.TrimSpace(line)
+		}
+		if got != c.want {
+			t.Errorf("%s: %s, want %s", c.project, got, c.want)
+		}
+	}
 }

@@ -148,11 +148,17 @@ func (l *Limits) place(id session.ID, who *identity.Identity, owners []owner) (m
 	return missing, closing, cause, nil
 }
 
-// isLive reports whether the user has this connection already. Nobody loses a connection
-// because others have filled a project since.
+// isLive reports whether the user has this connection already, for the same. Nobody loses a
+// connection because others have filled a project since. But a client may send CONNECT again,
+// and select a project that it would not get into otherwise.
 func (l *Limits) isLive(id session.ID, who *identity.Identity) bool {
 	s := l.sessions[id]
-	return s != nil && s.Identity.Name == who.Name && (s.Adopted || s.Identity.Authority == who.Authority && s.Identity.SameKey(who))
+	if s == nil || s.Identity.Name != who.Name {
+		return false
+	}
+	was, is := &s.Identity.Selection, &who.Selection
+	return was.Project == is.Project && was.Account == is.Account &&
+		(s.Adopted || s.Identity.Authority == who.Authority && s.Identity.SameKey(who))
 }
 
 func (l *Limits) ready() error {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"usher/app/sessions"
 	"usher/callout/session"
 
 	"golang.org/x/time/rate"
@@ -36,6 +37,7 @@ type pending struct {
 	cause, what string
 	since       time.Time // when it was decided
 	released    bool      // the new state is in force
+	contested   bool      // it is closed whatever is decided about what it may have
 	takeOver    time.Time // when to close it here although another replica is to
 	busy        bool      // it is being tried
 	due         time.Time // the next try
@@ -46,6 +48,19 @@ type pending struct {
 
 // gain reports whether the session is to be closed because of a gain alone.
 func (p *pending) gain() bool { return p.cause == CauseGained }
+
+// Contested closes a connection of which nobody knows what was granted last. Each replica that
+// notices does so, because others may not have noticed. It returns at once.
+func (e *Engine) Contested(c *sessions.Contest) {
+	now := e.cfg.Now()
+	e.mu.Lock()
+	e.pending[c.Other.ID] = &pending{
+		cause: CauseContested, what: "granted to " + c.One.Identity.Name + " and to " + c.Other.Identity.Name + " at once, with different credentials",
+		since: now, released: true, contested: true, takeOver: now,
+	}
+	e.mu.Unlock()
+	signal(e.close)
+}
 
 // release waits until the new state is in force, and then lets the sessions be closed.
 func (e *Engine) release(ctx context.Context, ids []session.ID) {

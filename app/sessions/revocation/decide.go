@@ -156,6 +156,7 @@ func (e *Engine) apply(v *verdict, one *session.Session, all []session.ID) (clos
 		p := e.pending[id]
 		switch {
 		case v.undecided != "", v.cause == "" && one.Adopted: // what was decided before stands
+		case p != nil && p.contested:
 		case p == nil && !wait.IsZero():
 			e.decideAgain(id, tokens.Earlier(again, wait))
 		case v.cause == "":

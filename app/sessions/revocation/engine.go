@@ -61,6 +61,9 @@ type Closing struct {
 const (
 	CauseLost   = "lost"   // the grant has lost something
 	CauseGained = "gained" // the grant has gained something, and revocation.on_gain is reconnect
+	// CauseContested: replicas granted the connection to different credentials at once, and
+	// nobody knows which of them it has.
+	CauseContested = "contested"
 )
 
 // Config is what an Engine needs.

@@ -14,7 +14,10 @@ import (
 func (s *Servers) adopt(on serverInfo, c *client) *session.Session {
 	x := &session.Session{
 		ID: session.ID{Server: on.ID, Client: c.ID}, ServerName: on.Name, Adopted: true, Started: c.Start,
-		Client: tokens.Client{Name: strings.Clone(c.Name), Lang: strings.Clone(c.Lang), Version: strings.Clone(c.Version), Kind: strings.Clone(c.Kind), Type: strings.Clone(c.Type)},
+		Client: tokens.Client{
+			Name: session.Clip(c.Name, session.MaxClientText), Lang: session.Clip(c.Lang, session.MaxClientText), Version: session.Clip(c.Version, session.MaxClientText),
+			Kind: strings.Clone(c.Kind), Type: strings.Clone(c.Type),
+		},
 	}
 	named := tokens.Credential{User: strings.Clone(c.User)}
 	x.Identity.Name = named.UserName()
