@@ -19,6 +19,7 @@ import (
 	"usher/internal/metrics"
 	"usher/internal/ownedfile"
 	"usher/internal/secret"
+	"usher/issuer/sharedkey"
 )
 
 // saveEvery is how often the live sessions are written to sessions.state_file.
@@ -35,7 +36,7 @@ func (srv *Server) prepareExchange() error {
 	srv.prepareRefusals(instance)
 	l.exchange, err = exchange.New(exchange.Config{
 		URLs: natsconn.URLs(srv.cfg), Options: opts, Account: assembly.ServerAccount(srv.cfg, srv.Parts.Keyring.Keyring()),
-		Registry: l.registry, Instance: instance, Contested: l.contested, Now: srv.Parts.Now, Log: srv.log,
+		Registry: l.registry, Instance: instance, Keys: sharedkey.New(srv.Parts.Keyring.Keyring, "sessions", srv.Parts.Now), Contested: l.contested, Now: srv.Parts.Now, Log: srv.log,
 	})
 	if err != nil {
 		return err
@@ -173,7 +174,7 @@ func (srv *Server) exchangeStates() []metrics.State {
 		one("exchange_gaps_total", "Times that messages of another replica were missed. They are asked for.", true, func(s *exchange.Status) float64 { return float64(s.Gaps) }),
 		one("exchange_dropped_total", "Messages of other replicas that came faster than they could be read. They are asked for.", true,
 			func(s *exchange.Status) float64 { return float64(s.Dropped) }),
-		one("exchange_malformed_total", "Messages of other replicas that could not be read.", true, func(s *exchange.Status) float64 { return float64(s.Malformed) }),
+		one("exchange_malformed_total", "Messages of other replicas that could not be read, or that no key of the keyring has sealed.", true, func(s *exchange.Status) float64 { return float64(s.Malformed) }),
 		one("exchange_oversized_total", "Sessions that were too large to share with the other replicas.", true, func(s *exchange.Status) float64 { return float64(s.Oversized) }),
 		one("exchange_received_total", "Sessions that other replicas have sent on request: at the start, and after messages were missed.", true,
 			func(s *exchange.Status) float64 { return float64(s.Transferred) }),

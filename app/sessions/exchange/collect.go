@@ -90,7 +90,17 @@ func (x *Exchange) collectOnce(ctx context.Context) error {
 // answerWho answers those who start. A replica that is not complete does not.
 func (x *Exchange) answerWho() {
 	_, err := x.nc.QueueSubscribe(subjectWho, queueWho, func(m *nats.Msg) {
-		if data, err := cbor.Marshal(&message{From: x.cfg.Instance}); err == nil && x.access.allowed() {
+		if !x.access.allowed() {
+			return
+		}
+		if _, err := x.open(m.Subject, m.Reply, m.Data); err != nil {
+			return
+		}
+		data, err := cbor.Marshal(&message{From: x.cfg.Instance})
+		if err == nil {
+			data, err = x.seal(m.Reply, "", data)
+		}
+		if err == nil {
 			_ = m.Respond(data)
 		}
 	})
@@ -250,16 +260,40 @@ func (x *Exchange) takePage(p *page) error {
 func (x *Exchange) request(ctx context.Context, subject string, data []byte, attempts int) ([]byte, error) {
 	var err error
 	for range attempts {
-		within, cancel := context.WithTimeout(ctx, answerTimeout)
-		var m *nats.Msg
-		m, err = x.nc.RequestWithContext(within, subject, data)
-		cancel()
+		var answer []byte
+		answer, err = x.requestOnce(ctx, subject, data)
 		if err == nil {
-			return m.Data, nil
+			return answer, nil
 		}
 		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 			break
 		}
 	}
 	return nil, fmt.Errorf("ask for sessions: %w", err)
+}
+
+func (x *Exchange) requestOnce(ctx context.Context, subject string, data []byte) ([]byte, error) {
+	within, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	inbox := x.nc.NewInbox()
+	sealed, err := x.seal(subject, inbox, data)
+	if err != nil {
+		return nil, err
+	}
+	answers, err := x.nc.SubscribeSync(inbox)
+	if err != nil {
+		return nil, fmt.Errorf("subscribe: %w", err)
+	}
+	defer func() { _ = answers.Unsubscribe() }()
+	if err := x.nc.PublishRequest(subject, inbox, sealed); err != nil {
+		return nil, fmt.Errorf("publish: %w", err)
+	}
+	m, err := answers.NextMsgWithContext(within)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(m.Data) == 0 && m.Header.Get("Status") == "503":
+		return nil, nats.ErrNoResponders
+	}
+	return x.open(inbox, "", m.Data)
 }

@@ -18,6 +18,7 @@ type Config struct {
 	Account  string // the callout account, which the connection must be in
 	Registry *sessions.Registry
 	Instance string // differs for each process; one token
+	Keys     Keys
 	Now      func() time.Time
 	Log      *slog.Logger
 
@@ -48,6 +49,8 @@ func (c *Config) valid() error {
 	switch {
 	case c.Registry == nil:
 		return errors.New("exchange of sessions: no registry given")
+	case c.Keys == nil:
+		return errors.New("exchange of sessions: no keys given")
 	case c.Now == nil || c.Log == nil:
 		return errors.New("exchange of sessions: no clock or no log given")
 	case !validInstance(c.Instance):

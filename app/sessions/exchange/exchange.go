@@ -187,7 +187,10 @@ func (x *Exchange) sendBeat(leaving bool) {
 
 // publish sends a message to every replica. What cannot be sent is lost: the others notice.
 func (x *Exchange) publish(data []byte) {
-	if x.access.allowed() {
-		_ = x.nc.Publish(subjectAll, data)
+	if !x.access.allowed() {
+		return
+	}
+	if sealed, err := x.seal(subjectAll, "", data); err == nil {
+		_ = x.nc.Publish(subjectAll, sealed)
 	}
 }

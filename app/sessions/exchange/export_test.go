@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -45,7 +46,7 @@ func (x *Exchange) Flush() { x.flush() }
 
 // NewForFuzzing returns an Exchange that has no connection and takes all messages.
 func NewForFuzzing(r *sessions.Registry) (*Exchange, error) {
-	x, err := New(Config{Registry: r, Instance: "r0", Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	x, err := New(Config{Registry: r, Instance: "r0", Keys: fuzzKeys{}, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	if err == nil {
 		x.nc = &nats.Conn{}
 		x.access.set(true, nil)
@@ -53,12 +54,25 @@ func NewForFuzzing(r *sessions.Registry) (*Exchange, error) {
 	return x, err
 }
 
+// fuzzKeys has one secret.
+type fuzzKeys struct{}
+
+func (fuzzKeys) Seal(context.Context) ([]byte, error) { return []byte("k"), nil }
+func (fuzzKeys) Open(context.Context) [][]byte        { return [][]byte{[]byte("k")} }
+
+// Seal returns a message with its code.
+func Seal(key []byte, subject, reply string, data []byte) []byte {
+	return append(data[:len(data):len(data)], mac(key, subject, reply, data)...)
+}
+
 // Receive takes a message to all.
-func (x *Exchange) Receive(data []byte) { x.receive(&nats.Msg{Data: data}) }
+func (x *Exchange) Receive(data []byte) {
+	x.receive(&nats.Msg{Data: Seal([]byte("k"), subjectAll, "", data)})
+}
 
 // Answer answers a request, and takes the same bytes for an answer.
 func (x *Exchange) Answer(data []byte) {
-	x.answer(&nats.Msg{Data: data})
+	x.answer(&nats.Msg{Subject: subjectTo + "r0", Data: Seal([]byte("k"), subjectTo+"r0", "", data)})
 	var p page
 	if err := decode(x.mode, data, &p); err == nil {
 		_ = x.takePage(&p)

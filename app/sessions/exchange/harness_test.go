@@ -1,6 +1,7 @@
 package exchange_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -35,6 +36,23 @@ type replica struct {
 	stopped  bool
 }
 
+// testKeys are the secrets of replicas.
+type testKeys []string
+
+func (k testKeys) Seal(context.Context) ([]byte, error) { return []byte(k[0]), nil }
+
+func (k testKeys) Open(context.Context) (all [][]byte) {
+	for _, key := range k {
+		all = append(all, []byte(key))
+	}
+	return all
+}
+
+// sealed is a message as a replica with the keys of the tests sends it.
+func sealed(subject, reply string, data []byte) []byte {
+	return exchange.Seal([]byte("first"), subject, reply, data)
+}
+
 func startServer(tb testing.TB, cfg callouttest.ServerConfig) *callouttest.Server {
 	tb.Helper()
 	cfg.Keys = callouttest.NewKeys(tb)
@@ -47,7 +65,7 @@ func start(tb testing.TB, name, urls string, change func(*exchange.Config)) *rep
 	r := &replica{name: name, moves: new(atomic.Int64)}
 	cfg := exchange.Config{
 		URLs: urls, Options: []nats.Option{nats.UserInfo(callouttest.ServiceUser, callouttest.Password), callouttest.ConnectTimeout()},
-		Account: callouttest.CalloutAccount, Instance: name, Now: time.Now, Heartbeat: heartbeat,
+		Account: callouttest.CalloutAccount, Instance: name, Keys: testKeys{"first"}, Now: time.Now, Heartbeat: heartbeat,
 		Log:       slog.New(slog.NewTextHandler(tb.Output(), nil)).With(slog.String("replica", name)),
 		OnMembers: func() { r.moves.Add(1) },
 	}

@@ -75,7 +75,11 @@ func (x *Exchange) receive(m *nats.Msg) {
 	if !x.access.allowed() {
 		return
 	}
-	msg, err := decodeMessage(x.mode, m.Data)
+	data, err := x.open(subjectAll, "", m.Data)
+	if err != nil {
+		return
+	}
+	msg, err := decodeMessage(x.mode, data)
 	if err != nil {
 		x.malformed.Add(1)
 		return

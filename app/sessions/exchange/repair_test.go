@@ -21,7 +21,7 @@ func TestReplicaThatComesBack(t *testing.T) {
 	nc := server.Connect(t, callouttest.ServiceUser)
 	beat, err := exchange.Beat("far", 1)
 	callouttest.Must(t, err)
-	callouttest.Must(t, nc.Publish(exchange.SubjectAll, beat))
+	callouttest.Must(t, nc.Publish(exchange.SubjectAll, sealed(exchange.SubjectAll, "", beat)))
 	for _, r := range all {
 		callouttest.Eventually(t, "it is gone, and there is nobody left to ask", func() bool {
 			s := r.Status()
@@ -31,9 +31,9 @@ func TestReplicaThatComesBack(t *testing.T) {
 
 	page, err := exchange.Page("far", connection(7, "far"))
 	callouttest.Must(t, err)
-	_, err = nc.Subscribe(exchange.SubjectTo+"far", func(m *nats.Msg) { _ = m.Respond(page) })
+	_, err = nc.Subscribe(exchange.SubjectTo+"far", func(m *nats.Msg) { _ = m.Respond(sealed(m.Reply, "", page)) })
 	callouttest.Must(t, err)
-	callouttest.Must(t, nc.Publish(exchange.SubjectAll, beat))
+	callouttest.Must(t, nc.Publish(exchange.SubjectAll, sealed(exchange.SubjectAll, "", beat)))
 	want := numbers(100, 110)
 	want[7] = true
 	for _, r := range all {

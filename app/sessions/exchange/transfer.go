@@ -67,8 +67,12 @@ func (x *Exchange) answer(m *nats.Msg) {
 	if !x.access.allowed() {
 		return
 	}
+	asked, err := x.open(m.Subject, m.Reply, m.Data)
+	if err != nil {
+		return
+	}
 	var r request
-	if err := decode(x.mode, m.Data, &r); err != nil || !validInstance(r.From) {
+	if err := decode(x.mode, asked, &r); err != nil || !validInstance(r.From) {
 		x.malformed.Add(1)
 		return
 	}
@@ -77,7 +81,9 @@ func (x *Exchange) answer(m *nats.Msg) {
 		x.warn("cannot share own ones", err)
 		return
 	}
-	_ = m.Respond(data) // the asker asks again
+	if sealed, err := x.seal(m.Reply, "", data); err == nil {
+		_ = m.Respond(sealed) // the asker asks again
+	}
 }
 
 // pageFor returns the page that a request asks for, encoded.

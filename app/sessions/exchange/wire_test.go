@@ -2,8 +2,10 @@ package exchange_test
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/nats-io/nats.go"
@@ -42,7 +44,7 @@ func TestOtherVersions(t *testing.T) {
 	other := server.Connect(t, callouttest.ServiceUser)
 	send := func(m map[int]any) {
 		t.Helper()
-		callouttest.Must(t, other.Publish(exchange.SubjectAll, marshal(t, m)))
+		callouttest.Must(t, other.Publish(exchange.SubjectAll, sealed(exchange.SubjectAll, "", marshal(t, m))))
 		callouttest.Must(t, other.Flush())
 	}
 	added := func(from, to int) map[int]any { return map[int]any{1: batch(t, from, to), 77: "later"} }
@@ -72,10 +74,10 @@ func TestMalformed(t *testing.T) {
 		marshal(t, map[int]any{1: "x", 2: 1, 5: map[int]any{1: []byte("no batch")}}), bytes.Repeat([]byte{0x81}, 100),
 	}
 	for _, data := range bad {
-		callouttest.Must(t, other.Publish(exchange.SubjectAll, data))
+		callouttest.Must(t, other.Publish(exchange.SubjectAll, sealed(exchange.SubjectAll, "", data)))
 	}
 	for _, data := range [][]byte{nil, []byte("text"), marshal(t, map[int]any{2: 1})} {
-		callouttest.Must(t, other.Publish(exchange.SubjectTo+"r0", data))
+		callouttest.Must(t, other.Publish(exchange.SubjectTo+"r0", sealed(exchange.SubjectTo+"r0", "", data)))
 	}
 	callouttest.Eventually(t, "all are counted", func() bool { return one.Status().Malformed == uint64(len(bad)+3) })
 	if n := one.registry.Len(); n != 0 {
@@ -83,8 +85,58 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
+// Attack: somebody with the password of the service user, or another user in the callout account, publishes sessions, heartbeats and answers
+// Held by: replicas seal their messages with a secret of the keyring, for one subject and one answer
+func TestMessagesWithoutSeal(t *testing.T) {
+	t.Parallel()
+	server := startServer(t, callouttest.ServerConfig{})
+	one := start(t, "r0", server.URL(), nil)
+	<-one.Complete()
+	other := server.Connect(t, callouttest.ServiceUser)
+	forged := marshal(t, map[int]any{1: "forger", 2: 1, 4: map[int]any{4: 1, 5: true}, 5: map[int]any{1: batch(t, 0, 10)}})
+	bad := [][]byte{
+		forged, exchange.Seal([]byte("another key"), exchange.SubjectAll, "", forged), sealed(exchange.SubjectAll, "reply", forged),
+		sealed(exchange.SubjectTo+"r0", "", forged), append(sealed(exchange.SubjectAll, "", forged), 0), make([]byte, 32), nil,
+	}
+	for _, data := range bad {
+		callouttest.Must(t, other.Publish(exchange.SubjectAll, data))
+	}
+	request := marshal(t, map[int]any{1: "forger", 2: 1})
+	for _, data := range [][]byte{request, sealed(exchange.SubjectAll, "", request)} {
+		_, err := other.Request(exchange.SubjectTo+"r0", data, 100*time.Millisecond)
+		if !errors.Is(err, nats.ErrTimeout) {
+			t.Errorf("an answer: %v", err)
+		}
+	}
+	callouttest.Eventually(t, "all are counted", func() bool { return one.Status().Malformed == uint64(len(bad)+2) })
+	if s := one.Status(); one.registry.Len() != 0 || len(s.Replicas) != 0 {
+		t.Errorf("%d sessions, %+v", one.registry.Len(), s)
+	}
+}
+
+// While a key is replaced, replicas with the old one, with both and with the new one agree as
+// far as they have a common key.
+func TestKeysAreReplaced(t *testing.T) {
+	t.Parallel()
+	server := startServer(t, callouttest.ServerConfig{})
+	with := func(keys ...string) func(*exchange.Config) {
+		return func(c *exchange.Config) { c.Keys = testKeys(keys) }
+	}
+	old, both := start(t, "r0", server.URL(), with("old")), start(t, "r1", server.URL(), with("old", "new"))
+	waitMembers(t, old, both)
+	old.grant(0, 10)
+	both.waitSessions(t, numbers(0, 10))
+	late := start(t, "r2", server.URL(), with("new", "old"))
+	callouttest.Eventually(t, "the late one has them", func() bool { return late.registry.Len() == 10 })
+	late.grant(10, 20)
+	both.waitSessions(t, numbers(0, 20))
+	if n := old.registry.Len(); n != 10 {
+		t.Errorf("%d sessions", n)
+	}
+}
+
 // Attack: a client publishes sessions and heartbeats on the subjects of the replicas
-// Held by: usher is the only user of the callout account, and does not use a connection that is in another account
+// Held by: the accounts, and usher does not use a connection that is in another account than the callout account
 func TestForgedSessions(t *testing.T) {
 	t.Parallel()
 	server := startServer(t, callouttest.ServerConfig{})
