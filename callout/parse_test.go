@@ -117,7 +117,7 @@ func serverRequest(tb testing.TB) *jwt.AuthorizationRequestClaims {
 func claimsText(tb testing.TB, c *jwt.AuthorizationRequestClaims) string {
 	tb.Helper()
 	c.Issuer = public(tb, fuzzKey(tb, nkeys.PrefixByteServer, 1))
-	c.Type, c.Version = jwt.AuthorizationRequestClaim, jwtVersion
+	c.Type, c.Version = jwt.AuthorizationRequestClaim, 2
 	b, err := json.Marshal(c)
 	must(tb, err)
 	return string(b)

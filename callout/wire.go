@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
 
+	"usher/callout/claims"
 	"usher/callout/keyusage"
 	"usher/issuer"
 )
@@ -71,6 +72,11 @@ func read(data []byte, header string, keys *issuer.Keyring) (*request, error) {
 	}
 	r.xkey, r.header = xkey, header
 	return r, nil
+}
+
+func parse(token []byte) (*request, error) {
+	p, err := claims.Parse(token)
+	return &request{claims: p.Claims, signed: p.Signed, signature: p.Signature}, err
 }
 
 // unseal returns the JWT of a message, and the xkey that opened it.

@@ -1,4 +1,4 @@
-package callout
+package claims
 
 import (
 	"bytes"
@@ -8,8 +8,6 @@ import (
 	"fmt"
 
 	"github.com/nats-io/jwt/v2"
-
-	"usher/callout/claims"
 )
 
 // jwtHeader is the header that nats-server writes: base64url of
@@ -22,48 +20,56 @@ const jwtVersion = 2
 // usualText is the length of the claims that are decoded without an allocation, in bytes.
 const usualText = 4 << 10
 
-// parse parses a JWT without verifying its signature, because the request may be
+// Parsed is a JWT of an authorization request, whose signature is not verified unless Signed
+// is nil.
+type Parsed struct {
+	Claims    *jwt.AuthorizationRequestClaims
+	Signed    []byte // the signed bytes; nil: jwt/v2 has verified the signature
+	Signature [ed25519.SignatureSize]byte
+}
+
+// Parse parses a JWT without verifying its signature, because the request may be
 // shed before. jwt/v2 would parse it twice and then verify it. Only a JWT that is
 // not written as nats-server does is left to jwt/v2, which also verifies it.
-func parse(token []byte) (*request, error) {
-	r, ok := parseFast(token)
+func Parse(token []byte) (Parsed, error) {
+	p, ok := parseFast(token)
 	if ok {
-		return r, nil
+		return p, nil
 	}
 	c, err := jwt.DecodeAuthorizationRequestClaims(string(token))
 	if err != nil {
-		return nil, fmt.Errorf("decode: %w", err)
+		return Parsed{}, fmt.Errorf("decode: %w", err)
 	}
-	return &request{claims: c}, nil
+	return Parsed{Claims: c}, nil
 }
 
 // parseFast parses a JWT as nats-server writes it. ok is false for any other.
-func parseFast(token []byte) (r *request, ok bool) {
+func parseFast(token []byte) (p Parsed, ok bool) {
 	rest, ok := bytes.CutPrefix(token, []byte(jwtHeader))
 	if !ok || len(token) > jwt.MaxTokenSize {
-		return nil, false
+		return Parsed{}, false
 	}
 	dot := bytes.IndexByte(rest, '.')
 	if dot < 0 {
-		return nil, false
+		return Parsed{}, false
 	}
 	var buffer [usualText]byte
 	signature, err := base64.RawURLEncoding.AppendDecode(buffer[:0], rest[dot+1:])
 	if err != nil || len(signature) != ed25519.SignatureSize {
-		return nil, false
+		return Parsed{}, false
 	}
-	r = &request{signed: token[:len(jwtHeader)+dot], signature: [ed25519.SignatureSize]byte(signature)}
+	p = Parsed{Signed: token[:len(jwtHeader)+dot], Signature: [ed25519.SignatureSize]byte(signature)}
 	decoded, err := base64.RawURLEncoding.AppendDecode(buffer[:0], rest[:dot])
 	if err != nil {
-		return nil, false
+		return Parsed{}, false
 	}
 	text := string(decoded)
-	r.claims, ok = claims.Decode(text)
+	p.Claims, ok = Decode(text)
 	if !ok {
-		r.claims, ok = unmarshal(text)
+		p.Claims, ok = unmarshal(text)
 	}
-	ok = ok && r.claims.Type == jwt.AuthorizationRequestClaim && r.claims.Version == jwtVersion
-	return r, ok
+	ok = ok && p.Claims.Type == jwt.AuthorizationRequestClaim && p.Claims.Version == jwtVersion
+	return p, ok
 }
 
 // unmarshal decodes claims that nats-server does not write. ok is false for those of
