@@ -42,8 +42,8 @@ func (x *Exchange) collect(ctx context.Context) {
 		for wait := collectAgain; x.access.allowed(); wait = min(2*wait, collectAtMost) {
 			err := x.collectOnce(ctx)
 			if err == nil {
-				x.setComplete()
 				x.answerWho()
+				x.setComplete()
 				return
 			}
 			x.warn("cannot get them yet", err)
@@ -104,6 +104,9 @@ func (x *Exchange) answerWho() {
 			_ = m.Respond(data)
 		}
 	})
+	if err == nil {
+		err = x.nc.FlushTimeout(answerTimeout) // who sees that this replica is complete can ask it
+	}
 	if err != nil {
 		x.warn("cannot answer replicas that start", err)
 	}

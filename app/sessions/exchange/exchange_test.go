@@ -243,6 +243,7 @@ func TestLoaded(t *testing.T) {
 		}
 	}
 	one := start(t, "r0", server.URL(), kept(0, 100))
+	<-one.Complete()
 	two := start(t, "r1", server.URL(), kept(100, 200))
 	waitMembers(t, one, two)
 	two.waitSessions(t, numbers(0, 200))
