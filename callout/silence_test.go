@@ -40,7 +40,7 @@ func TestSilence(t *testing.T) {
 		{"client with a long timeout", 2 * silenceTimeout * time.Second},
 	} {
 		keys := callouttest.NewKeys(t)
-		srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Timeout: silenceTimeout})
+		srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Timeout: silenceTimeout, ShortFirstPing: true})
 		service := callouttest.StartService(t, callouttest.ServiceConfig{
 			URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys),
 			Directory: callouttest.WithDigests(callouttest.DirectoryYAML),

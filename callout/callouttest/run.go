@@ -76,9 +76,7 @@ func tryServer(tb testing.TB, file string, set func(*server.Options)) (srv *serv
 	opts, err := server.ProcessConfigFile(file)
 	Must(tb, err)
 	opts.NoLog, opts.NoSigs = true, true
-	// A PING comes 2 s after a client connects. It makes nats.go give up a handshake that is
-	// not complete, whatever its timeout, as on a busy machine.
-	opts.DisableShortFirstPing = true
+	opts.DisableShortFirstPing = true // it ends slow handshakes, see ServerConfig.ShortFirstPing
 	devserver.SetFastShutdown(opts)
 	set(opts)
 	srv, err = server.NewServer(opts)

@@ -60,6 +60,10 @@ type ServerConfig struct {
 	Process bool
 	// Program is the nats-server of any version to run as a process.
 	Program string
+	// ShortFirstPing lets a server in process send its first PING 2 s after a client
+	// connects, as it does by default. That PING makes nats.go give up a handshake that is
+	// not complete, whatever its timeout, as on a busy machine.
+	ShortFirstPing bool
 }
 
 // Server is a real nats-server, by default in process. It listens on loopback for
@@ -101,6 +105,7 @@ func (s *Server) Start(tb testing.TB) {
 		return
 	}
 	s.srv = runServer(tb, s.file, func(opts *server.Options) {
+		opts.DisableShortFirstPing = !s.cfg.ShortFirstPing
 		if s.cfg.LameDuck > 0 {
 			opts.LameDuckGracePeriod = s.cfg.LameDuck
 			opts.LameDuckDuration = s.cfg.LameDuck + 20*time.Millisecond
