@@ -116,9 +116,7 @@ func TestReconnect(t *testing.T) {
 	dialer.reconnect()
 	callouttest.Eventually(t, "only the second is left", func() bool { return slices.Equal(f.users(), []string{"consumer"}) })
 	f.waitEqual(t, f.nats.NATSServer())
-	if f.endedBy(sessions.Missing) != 1 {
-		t.Errorf("%+v", f.Status())
-	}
+	callouttest.Eventually(t, "the registry has told why", func() bool { return f.endedBy(sessions.Missing) == 1 })
 }
 
 // A list may be larger than max_payload.
