@@ -99,9 +99,11 @@ func TestKickAll(t *testing.T) {
 			failed, err := f.KickAll(t.Context(), ids, 0)
 			took := time.Since(began)
 			callouttest.Must(t, err)
-			if len(failed) > 0 || f.registry.Len() != 1 || f.nats.NATSServer().NumClients() > 10 {
-				t.Errorf("%d failed, %d sessions are left, the server has %d clients", len(failed), f.registry.Len(), f.nats.NATSServer().NumClients())
+			if len(failed) > 0 || f.nats.NATSServer().NumClients() > 10 {
+				t.Errorf("%d failed, the server has %d clients", len(failed), f.nats.NATSServer().NumClients())
 			}
+			// An answer can come before the event of the same connection.
+			callouttest.Eventually(t, "one session is left", func() bool { return f.registry.Len() == 1 })
 			t.Logf("%d connections closed in %v", clients, took)
 		})
 	}
