@@ -218,7 +218,9 @@ func TestBrokenConnections(t *testing.T) {
 		if code, cause := undecided(t, v, "good-token"); code != automate.CodeSlow {
 			t.Errorf("%s: %s", code, cause)
 		}
-		if !verify() { // at once, with a new connection
+		// With a new connection, which a busy machine may not make in the first try. One that
+		// is kept fails much longer, until keepalive finds out.
+		if !verify() && !verify() && !verify() {
 			t.Error("a half-open connection is kept")
 		}
 	}

@@ -1,10 +1,17 @@
 package endtoend
 
 import (
+	"context"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"usher/app/setup"
 	"usher/callout/callouttest"
 )
 
@@ -72,6 +79,7 @@ func TestRevocationDuringOutage(t *testing.T) {
 			}
 			what.end(s)
 		}
+		s.waitJetStream(t)
 		over := time.Now()
 		callouttest.EventuallyWithin(t, upTimeout, what.name+": the clients are closed and denied", func() bool {
 			return !slices.ContainsFunc(p.fleet.of(gone), func(s state) bool { return s.up || s.denials == 0 })
@@ -95,6 +103,26 @@ func TestRevocationDuringOutage(t *testing.T) {
 			t.Errorf("%s: %d others were denied", what.name, n)
 		}
 	}
+}
+
+// waitJetStream waits until the cluster can change consumers again, as usher does to follow
+// the bucket: until the meta group of JetStream, of all three servers, has a leader. A single
+// bucket can have one, and take changes, before.
+func (s *site) waitJetStream(t *testing.T) {
+	t.Helper()
+	password, err := os.ReadFile(s.nodes[0].path(setup.FilePassword))
+	callouttest.Must(t, err)
+	nc, err := nats.Connect(s.nodes[0].url(), nats.UserInfo(setup.ServiceUser, strings.TrimSpace(string(password))), nats.RetryOnFailedConnect(true), callouttest.ConnectTimeout())
+	callouttest.Must(t, err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	callouttest.Must(t, err)
+	callouttest.EventuallyWithin(t, upTimeout, "the meta group of JetStream has a leader", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		_, err := js.AccountInfo(ctx)
+		return err == nil
+	})
 }
 
 // works reports whether the API still has the key of a user. An answer may be lost.
