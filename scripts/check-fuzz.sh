@@ -7,16 +7,29 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 fuzztime=${1:-10s}
 count=0
-built= # directory of the test binary
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
 corpus=$(go env GOCACHE)/fuzz # where go test stores its corpus
+
+targets() {
+  git grep --untracked -o -E '^func Fuzz[A-Za-z0-9_]*\(' -- '*_test.go' | sed 's|^|./|'
+}
+
+# binary prints the path of the test binary of a folder.
+binary() { echo "$bin/$(tr / _ <<<"$1").test"; }
+
+# go test -fuzz would link the tests of a package once for each target. Linking uses one
+# processor, so two packages are built at a time.
+export -f binary
+export bin
+targets | cut -d: -f1 | xargs -n1 dirname | sort -u |
+  xargs -P 2 -I{} bash -c 'go test -c -fuzz . -o "$(binary {})" {}'
 
 fuzz() (
   cd "$dir" || exit
   # Minimizing each new input, for up to a minute by default, would take all of the time: of
   # an input of several hundred bytes, such as a PEM file.
-  "$bin/fuzz.test" -test.fuzzminimizetime 10x -test.run '^$' -test.fuzz "^$name\$" -test.fuzztime "$fuzztime" \
+  "$(binary "$dir")" -test.fuzzminimizetime 10x -test.run '^$' -test.fuzz "^$name\$" -test.fuzztime "$fuzztime" \
     -test.fuzzcachedir "$corpus/$package" -test.paniconexit0 </dev/null 2>&1 | tee "$bin/printed"
 )
 
@@ -38,12 +51,7 @@ while IFS=: read -r file func; do
     exit 1
   fi
 
-  # go test -fuzz would link the tests of a package once for each target.
-  if [[ $dir != "$built" ]]; then
-    go test -c -fuzz . -o "$bin/fuzz.test" "$dir"
-    package=$(go list "$dir")
-    built=$dir
-  fi
+  package=$(go list "$dir")
   echo "fuzz $dir $name for $fuzztime"
   for try in 1 2 3 4 5; do
     fuzz && break
@@ -52,7 +60,7 @@ while IFS=: read -r file func; do
     fi
     echo "retrying: the time was over, and there is no failing input (go.dev/issue/75804)"
   done
-done < <(git grep --untracked -o -E '^func Fuzz[A-Za-z0-9_]*\(' -- '*_test.go' | sed 's|^|./|')
+done < <(targets)
 
 if [[ $count -eq 0 ]]; then
   echo "no fuzz target found" >&2
