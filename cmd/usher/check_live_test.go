@@ -135,7 +135,7 @@ func TestCheckLive(t *testing.T) {
 			code: cmdutil.ExitConfig, check: "connect", severity: "error", detail: "refuses the service user", hint: "auth_callout.auth_users; nats.password_file must contain its password",
 		},
 		"the service user is refused, and late": {
-			server: callouttest.ServerConfig{Keys: mine, Sealed: true, Timeout: 3}, config: map[string]string{"nats.user": "nobody"},
+			server: callouttest.ServerConfig{Keys: mine, Sealed: true, Timeout: 3, ShortFirstPing: true}, config: map[string]string{"nats.user": "nobody"},
 			code: cmdutil.ExitConfig, check: "connect", severity: "error", detail: "refuses the service user", hint: "auth_callout.auth_users; nats.password_file must contain its password",
 		},
 		"the service user is in another account": {
