@@ -97,7 +97,7 @@ func TestCheckUnreachable(t *testing.T) {
 func TestCheckRefusedServer(t *testing.T) {
 	t.Parallel()
 	mine := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, Timeout: 3})
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, Timeout: 3, ShortFirstPing: true})
 	file := apptest.ConfigFor(t, srv, callouttest.KeyringDir(t, true, mine), withSystemUser(map[string]string{"nats.password_file": "wrong"}))
 	callouttest.Must(t, secretfile.Write(filepath.Join(filepath.Dir(file), "wrong"), []byte("wrong\n")))
 	c := checkRefused(t, file)
