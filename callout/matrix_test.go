@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"usher/app/sessions"
 	"usher/callout"
 	"usher/callout/callouttest"
 )
@@ -45,6 +46,7 @@ type deployment struct {
 	refusals            *nats.Subscription // the server's auth error events
 	accounts            map[string]string  // names or public keys of the accounts on the server, by name
 	creds, jwt          string             // of the sentinel, if clients have it: file and user JWT
+	reload              func(n int)        // of the server's configuration, which changes with n
 }
 
 // startConfigMode starts a server in config mode, which has no sentinel.
@@ -56,8 +58,10 @@ func startConfigMode(t *testing.T, sealed bool) *deployment {
 		system: srv.Connect(t, callouttest.SystemUser), url: srv.URL(), ws: srv.WebSocketURL(), mqtt: srv.MQTTURL(), leaf: srv.LeafAddr(),
 		service: callouttest.StartService(t, callouttest.ServiceConfig{
 			URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, sealed, keys), Directory: callouttest.WithDigests(matrixDirectory),
+			Sessions: liveSessions{sessions.New()},
 		}),
-		admin: srv.Connect(t, callouttest.AdminUser),
+		admin:  srv.Connect(t, callouttest.AdminUser),
+		reload: func(n int) { srv.Reload(t, fmt.Sprintf("debug: %t\n", n%2 == 0)) },
 		accounts: map[string]string{
 			callouttest.AppAccount: callouttest.AppAccount, callouttest.OtherAccount: callouttest.OtherAccount,
 		},
@@ -74,8 +78,9 @@ func startOperatorMode(t *testing.T, sealed, sentinelCreds bool) *deployment {
 	srv := o.Servers[0]
 	s := &deployment{
 		system: o.ConnectSystem(t), url: srv.URL(), ws: srv.WebSocketURL(), mqtt: srv.MQTTURL(), leaf: srv.LeafAddr(),
-		service:  callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(matrixDirectory)}),
+		service:  callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(matrixDirectory), Sessions: liveSessions{sessions.New()}}),
 		admin:    o.ConnectAdmin(t),
+		reload:   func(int) { srv.Reload(t) },
 		accounts: o.Accounts,
 	}
 	if sentinelCreds {

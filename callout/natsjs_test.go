@@ -11,7 +11,6 @@ import (
 	"sync"
 	"testing"
 
-	"usher/app/sessions"
 	"usher/callout/callouttest"
 	"usher/internal/needs"
 )
@@ -83,13 +82,15 @@ func (c *natsJS) count(line string) int {
 	return n
 }
 
-// flush waits until nats.js had a round trip to the server.
-func (c *natsJS) flush(t *testing.T) {
+// try implements reloadClient: nats.js publishes, and has a round trip to the server unless
+// it loses its connection.
+func (c *natsJS) try(t *testing.T, text string) {
 	t.Helper()
-	before := c.count("flushed")
-	_, err := fmt.Fprintln(c.input)
+	answers := func() int { return c.count("flushed") + c.count("lost") }
+	before := answers()
+	_, err := fmt.Fprintln(c.input, text)
 	callouttest.Must(t, err)
-	callouttest.Eventually(t, "nats.js has an answer of the server", func() bool { return c.count("flushed") > before })
+	callouttest.Eventually(t, "nats.js has an answer of the server", func() bool { return answers() > before })
 }
 
 // nats.js gives up for good at the second denial in a row. In operator mode a reload of
@@ -102,43 +103,10 @@ func TestReloadKeepsNatsJS(t *testing.T) {
 	for n := range 4 {
 		r.expect(t, r.service, n+1)
 		srv.Reload(t)
-		c.flush(t)
+		c.try(t, "x")
 	}
 	r.expect(t, r.service, 5)
 	if events := slices.DeleteFunc(c.seen(), func(e string) bool { return e == "flushed" }); !slices.Equal(events, []string{"connected"}) {
 		t.Errorf("nats.js said %q", events)
-	}
-}
-
-// In config mode a reload of nats-server closes the connection. nats.js comes back.
-func TestReloadInConfigModeBringsNatsJSBack(t *testing.T) {
-	t.Parallel()
-	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys})
-	service := callouttest.StartService(t, callouttest.ServiceConfig{
-		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.WithDigests(reloadDirectory), Sessions: liveSessions{sessions.New()},
-	})
-	c := startNatsJS(t, srv.URL(), "pia-key")
-	reconnects := func() int {
-		n := 0
-		for _, e := range c.seen() {
-			if strings.HasPrefix(e, "reconnect ") || e == "reconnect" {
-				n++
-			}
-		}
-		return n
-	}
-	for n := range 3 {
-		srv.Reload(t, fmt.Sprintf("debug: %t\n", n%2 == 0))
-		callouttest.Eventually(t, "nats.js is back", func() bool { return reconnects() == n+1 })
-		c.flush(t)
-	}
-	for _, e := range service.Settled(t) {
-		if e.Text("outcome") != "granted" {
-			t.Errorf("%v", e)
-		}
-	}
-	if c.count("closed") > 0 {
-		t.Errorf("nats.js gave up: %q", c.seen())
 	}
 }

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-tests=(TestMatrix TestSentinelAndTokenAreBothNeeded TestFeatures TestReloadOfOlderServers)
+tests=(TestMatrix TestSentinelAndTokenAreBothNeeded TestFeatures TestReloadOfEachRelease)
 pattern="^($(IFS='|' && echo "${tests[*]}"))\$"
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

@@ -84,8 +84,7 @@ func (s *OperatorServer) Start(tb testing.TB) {
 	s.srv = runServer(tb, s.file, func(*server.Options) {})
 }
 
-// Reload makes the server reload its configuration. A server that runs as a process does so
-// asynchronously.
+// Reload makes the server reload its configuration.
 func (s *OperatorServer) Reload(tb testing.TB) {
 	tb.Helper()
 	if s.program != "" {

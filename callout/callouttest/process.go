@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -34,6 +35,7 @@ func Build(tb testing.TB, name, pkg string) string {
 type process struct {
 	program string
 	cmd     *exec.Cmd
+	log     *Buffer
 	exited  chan struct{}
 }
 
@@ -42,13 +44,16 @@ func (p *process) kill() {
 	<-p.exited
 }
 
-// reload makes the server reload its configuration, which it does asynchronously.
+// reload makes the server reload its configuration, and waits until it has.
 func (p *process) reload(tb testing.TB) {
 	tb.Helper()
+	const reloaded = "Reloaded server configuration"
+	before := strings.Count(p.log.String(), reloaded)
 	signal := "reload=" + strconv.Itoa(p.cmd.Process.Pid)
 	if out, err := exec.CommandContext(tb.Context(), p.program, "--signal", signal).CombinedOutput(); err != nil {
 		tb.Fatalf("reload: %v\n%s", err, out)
 	}
+	Eventually(tb, "nats-server has reloaded its configuration", func() bool { return strings.Count(p.log.String(), reloaded) > before })
 }
 
 // startProcess starts a nats-server as a process, and waits until it accepts
@@ -56,10 +61,10 @@ func (p *process) reload(tb testing.TB) {
 func startProcess(tb testing.TB, program, file, addr string) *process {
 	tb.Helper()
 	cmd := exec.CommandContext(context.WithoutCancel(tb.Context()), program, "-c", file)
-	var log Buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
+	log := &Buffer{}
+	cmd.Stdout, cmd.Stderr = log, log
 	Must(tb, cmd.Start())
-	p := &process{program: program, cmd: cmd, exited: make(chan struct{})}
+	p := &process{program: program, cmd: cmd, log: log, exited: make(chan struct{})}
 	go func() {
 		defer close(p.exited)
 		_ = cmd.Wait() // fails if it was killed

@@ -143,8 +143,7 @@ func (s *Server) SetServiceUser(tb testing.TB, options string) {
 	s.reload(tb)
 }
 
-// Reload appends text to the configuration file and reloads it. A server that runs as
-// a process does so asynchronously.
+// Reload appends text to the configuration file and reloads it.
 func (s *Server) Reload(tb testing.TB, more string) {
 	tb.Helper()
 	text, err := os.ReadFile(s.file)

@@ -1,6 +1,7 @@
 // A client that uses nats.js. It connects to argv[2] with the token argv[3], prints what
-// happens to its connection, one word a line, and answers each line of its input, after a
-// round trip to the server, with "flushed". It ends with its input.
+// happens to its connection, one word a line, and publishes each line of its input on
+// shop.orders and answers, after a round trip to the server, with "flushed", or with "lost"
+// if it has no connection any more. It ends with its input.
 import { createInterface } from "node:readline";
 import { connect } from "@nats-io/transport-node";
 
@@ -16,8 +17,13 @@ console.log("connected");
 })();
 nc.closed().then((err) => console.log("closed", err?.message ?? ""));
 
-for await (const _ of createInterface({ input: process.stdin })) {
-  await nc.flush();
-  console.log("flushed");
+for await (const line of createInterface({ input: process.stdin })) {
+  try {
+    nc.publish("shop.orders", line);
+    await nc.flush();
+    console.log("flushed");
+  } catch {
+    console.log("lost");
+  }
 }
 await nc.close();
