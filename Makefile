@@ -40,6 +40,10 @@ fuzz: ## run each fuzz target for FUZZTIME (default 10s)
 servers: ## test with every nats-server release of docs/reference/compatibility.md
 	scripts/check-servers.sh
 
+.PHONY: sessions
+sessions: ## close sessions among 10,000 live clients, and while a part fails
+	go test -count=1 -v -run '^(TestRevocation|TestRevocationDuringOutage)$$' ./app/sessions/endtoend -args -clients 10000
+
 .PHONY: generate
 generate: ## generate files; fail if a committed file was out of date
 	scripts/check-generate.sh

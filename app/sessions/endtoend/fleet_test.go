@@ -113,9 +113,18 @@ func (f *fleet) connect(t *testing.T, n int, url, token string) []int {
 		f.states[id] = &state{}
 		f.mu.Unlock()
 		ids = append(ids, id)
-		callouttest.Must(t, f.inputs[id%len(f.inputs)].Encode(member{ID: id, URL: url, Token: token}))
+		callouttest.Must(t, f.inputs[id%len(f.inputs)].Encode(order{Connect: &member{ID: id, URL: url, Token: token}}))
 	}
 	return ids
+}
+
+// pause sets how long clients wait before they connect again, from the next time on that
+// they lose their connection.
+func (f *fleet) pause(t *testing.T, wait time.Duration) {
+	t.Helper()
+	for _, in := range f.inputs {
+		callouttest.Must(t, in.Encode(order{Pause: &wait}))
+	}
 }
 
 // waitUp waits until all clients are connected.

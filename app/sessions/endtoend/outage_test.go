@@ -51,9 +51,11 @@ const outageTime = 5 * time.Second
 // Whoever loses a key while a part fails does not stay connected longer than the outage, and
 // a little. Nobody else is closed by usher, or denied.
 func TestRevocationDuringOutage(t *testing.T) {
-	projects := names("p", 4)
+	n := sizeOf(t)
+	projects := names("p", n.projects)
 	s := startSite(t, projects, withGuests(projects[0]))
-	p := populate(t, s, projects, 10, 10, 2)
+	p := populate(t, s, projects, n.users, n.clientsOfKey, n.processes)
+	t.Logf("figures: %d clients", len(p.fleet.states))
 	for i, what := range outages() {
 		p.fleet.reset()
 		what.begin(s)
@@ -92,7 +94,7 @@ func TestRevocationDuringOutage(t *testing.T) {
 				late++
 			}
 		}
-		t.Logf("%-34s %d sessions; connected for at most %s after the change; %d longer than 5 s after the outage", what.name, len(gone), longest.Round(time.Millisecond), late)
+		t.Logf("figures: %-34s %d sessions; connected for at most %s after the change; %d longer than 5 s after the outage", what.name, len(gone), longest.Round(time.Millisecond), late)
 		if late > 0 {
 			t.Errorf("%s: %d sessions stayed connected", what.name, late)
 		}

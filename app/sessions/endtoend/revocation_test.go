@@ -2,7 +2,7 @@ package endtoend
 
 import (
 	"context"
-	"os"
+	"flag"
 	"slices"
 	"testing"
 	"time"
@@ -15,12 +15,27 @@ import (
 // size is how many clients a test has.
 type size struct{ projects, users, clientsOfKey, processes int }
 
-// full is 10,000 clients. The race detector costs too much memory for as many.
-func full() size {
-	if raceEnabled || os.Getenv("SMALL") != "" {
-		return size{projects: 10, users: 10, clientsOfKey: 2, processes: 2} // 400
+// sizes by -clients.
+func sizes() map[int]size {
+	return map[int]size{
+		400:   {projects: 10, users: 10, clientsOfKey: 2, processes: 2},
+		2000:  {projects: 10, users: 20, clientsOfKey: 5, processes: 2},
+		10000: {projects: 20, users: 50, clientsOfKey: 5, processes: 5},
 	}
-	return size{projects: 20, users: 50, clientsOfKey: 5, processes: 5}
+}
+
+var clients = flag.Int("clients", 2000, "how many clients the tests have, besides the anonymous ones: 400, 2000 or 10000")
+
+func sizeOf(t *testing.T) size {
+	t.Helper()
+	n, ok := sizes()[*clients]
+	switch {
+	case !ok:
+		t.Fatalf("-clients %d: expected 400, 2000 or 10000", *clients)
+	case raceEnabled: // it costs too much memory for more
+		return sizes()[400]
+	}
+	return n
 }
 
 // taking is one way in which somebody loses something.
@@ -28,8 +43,11 @@ type taking struct {
 	name string
 	// do takes it from a user of a project, and returns the clients that are to be closed.
 	do    func(p *population, c *client.Client, project, user string) []int
-	whole bool // it concerns a whole project
+	whole bool // it concerns a whole project: the first, then the second
 	once  bool // it cannot be done again
+	// How long those that are closed wait before they connect again. nats.go tries the next
+	// server at once.
+	pause time.Duration
 }
 
 func takings() []taking {
@@ -66,39 +84,45 @@ func takings() []taking {
 			}
 			return p.clients["guest/a"]
 		}},
-		{name: "project deleted", whole: true, do: func(p *population, c *client.Client, project, _ string) []int {
-			var ids []int
-			for _, user := range p.users[project] {
-				ids = append(ids, p.of(user)...)
-			}
-			callouttest.Must(p.t, c.DeleteProject(p.t.Context(), project, ""))
-			return ids
-		}},
+		// The clients that come back, to be denied, take most of the time of the two processors
+		// that they share with all servers. Once without them, to see what closing takes.
+		{name: "project deleted, clients wait", whole: true, pause: 3 * time.Second, do: deleteProject},
+		{name: "project deleted", whole: true, do: deleteProject},
 	}
+}
+
+func deleteProject(p *population, c *client.Client, project, _ string) []int {
+	var ids []int
+	for _, user := range p.users[project] {
+		ids = append(ids, p.of(user)...)
+	}
+	callouttest.Must(p.t, c.DeleteProject(p.t.Context(), project, ""))
+	return ids
 }
 
 // What is taken from somebody closes the sessions that had it, on all servers, and no other.
 func TestRevocation(t *testing.T) {
-	n := full()
+	n := sizeOf(t)
 	projects := names("p", n.projects)
 	s := startSite(t, projects, withGuests(projects[len(projects)-1]))
 	p := populate(t, s, projects, n.users, n.clientsOfKey, n.processes)
-	t.Logf("%d clients", len(p.fleet.states))
+	t.Logf("figures: %d clients", len(p.fleet.states))
 	p.kick(t)
+	deleted := 0
 	for k, what := range takings() {
 		p.fleet.reset()
+		p.fleet.pause(t, what.pause)
 		var delays []time.Duration
 		var gone []int
 		rounds := 8
-		if what.whole {
-			rounds = 2
-		} else if what.once {
+		if what.once || what.whole {
 			rounds = 1
 		}
 		for i := range rounds {
 			project := projects[(k*rounds+i)%(len(projects)-1)] // the last one loses nothing
 			if what.whole {
-				project = projects[i]
+				project = projects[deleted]
+				deleted++
 			}
 			user := p.users[project][k]
 			c := s.client(t, i%len(s.nodes))
@@ -164,7 +188,7 @@ func (p *population) gains(t *testing.T) {
 	if n := p.fleet.count(func(s *state) bool { return s.disconnects > 0 }); n != len(lost) {
 		t.Errorf("gains: %d sessions were closed", n-len(lost))
 	}
-	t.Logf("gains in %d projects: 0 of %d sessions closed; then one user disabled, after %s", len(p.projects)-2, p.fleet.count(func(*state) bool { return true })-len(lost), time.Since(begin))
+	t.Logf("figures: gains in %d projects: 0 of %d sessions closed; then one user disabled, after %s", len(p.projects)-2, p.fleet.count(func(*state) bool { return true })-len(lost), time.Since(begin))
 }
 
 func (p *population) members(t *testing.T, c *client.Client, project string) (names []string) {
@@ -184,5 +208,5 @@ func report(t *testing.T, what string, delays []time.Duration) {
 	at := func(share float64) time.Duration {
 		return delays[min(int(share*float64(len(delays))), len(delays)-1)].Round(100 * time.Microsecond)
 	}
-	t.Logf("%-20s %5d sessions: p50 %s, p99 %s, max %s", what, len(delays), at(0.5), at(0.99), at(1))
+	t.Logf("figures: %-30s %5d sessions: p50 %s, p99 %s, max %s", what, len(delays), at(0.5), at(0.99), at(1))
 }

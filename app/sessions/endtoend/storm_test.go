@@ -31,7 +31,7 @@ func (p *population) kick(t *testing.T) {
 		failures += s.failures
 		return false
 	})
-	t.Logf("kicked %d sessions in %s; %d came back, %d were denied, %d attempts were not answered", closed, took.Round(time.Millisecond), again, denials, failures)
+	t.Logf("figures: kicked %d sessions in %s; %d came back, %d were denied, %d attempts were not answered", closed, took.Round(time.Millisecond), again, denials, failures)
 	if again != closed || denials > 0 || closed != (len(p.fleet.states)-guests)/2 {
 		t.Errorf("kicked %d of %d, came back %d, denied %d", closed, len(p.fleet.states), again, denials)
 	}
