@@ -34,6 +34,7 @@ func TestBans(t *testing.T) {
 	if !s.accepts(s.keys["pub"]) {
 		t.Error("the ban was lifted, and the key is refused")
 	}
+	s.root(404, "POST", "/v1/bans", `{"user":"pub","key":"defualt","reason":"left","for":"1h"}`)
 	for _, of := range []string{`"user":"pub","key":"default"`, `"digest":"` + directory.DigestOf(s.keys["pub"]).String() + `"`} {
 		b := decode[wire.Ban](t, s.root(200, "POST", "/v1/bans", `{`+of+`,"reason":"left","for":"1h"}`))
 		if s.accepts(s.keys["pub"]) {

@@ -3,6 +3,7 @@ package bans
 import (
 	"encoding/hex"
 	"io"
+	"slices"
 
 	"usher/api/apierror"
 	"usher/api/rest"
@@ -54,6 +55,9 @@ func create(r *rest.Request) (*rest.Response, error) {
 			u, ok := s.User(in.User)
 			if !ok {
 				return nil, apierror.NotFoundNamed(apierror.User, in.User)
+			}
+			if in.Key != "" && !slices.ContainsFunc(u.Keys, func(k directory.Key) bool { return k.ID == in.Key }) {
+				return nil, apierror.NotFoundNamed(apierror.Key, in.Key) // a typo must not look like a ban
 			}
 			own.Target.User = u.ID
 		}
