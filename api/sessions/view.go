@@ -57,7 +57,7 @@ func (v *view) matches(s *session.Session, f *Filter) bool {
 func (v *view) show(s *session.Session) wire.Session {
 	out := wire.Session{
 		ID: s.String(), User: s.Identity.Name, Account: s.Grant.Account, Projects: rest.Strings(s.Projects()),
-		Server: s.Server, ServerName: s.ServerName, StartedOn: wire.Time(s.Started), ExpiresOn: wire.Time(s.Expires), Adopted: s.Adopted,
+		Server: s.Server, ServerName: s.ServerName, StartedOn: wire.Time(s.Started), ExpiresOn: wire.Time(s.Ends()), Adopted: s.Adopted,
 	}
 	if s.Addr.IsValid() {
 		out.ClientHost = s.Addr.String()

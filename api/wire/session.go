@@ -26,7 +26,7 @@ type Session struct {
 	ClientType    string    `json:"client_type,omitempty"` // nats, websocket, mqtt or leafnode
 	ClientVersion string    `json:"client_version,omitempty"`
 	StartedOn     time.Time `json:"started_on"`
-	ExpiresOn     time.Time `json:"expires_on,omitzero"` // absent: the session has no end
+	ExpiresOn     time.Time `json:"expires_on,omitzero"` // of the user JWT, or of the key if that is sooner now; absent: the session has no end
 	RequestID     string    `json:"request_id,omitempty"`
 
 	// OtherGrants: the grant also holds for what is outside of the project, and the caller

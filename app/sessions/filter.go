@@ -58,7 +58,12 @@ func (f *Filter) matchConnection(s *session.Session) bool {
 		(!f.From.IsValid() || f.From.Contains(s.Addr.Unmap().WithZone(""))) &&
 		either(f.MQTTClientID, s.Grant.Connection.MQTTClientID) && either(f.Instance, s.Instance) &&
 		(f.Since.IsZero() || !s.Started.Before(f.Since)) &&
-		(f.EndsBy.IsZero() || !s.Expires.IsZero() && !s.Expires.After(f.EndsBy))
+		f.matchEnd(s)
+}
+
+func (f *Filter) matchEnd(s *session.Session) bool {
+	end := s.Ends()
+	return f.EndsBy.IsZero() || !end.IsZero() && !end.After(f.EndsBy)
 }
 
 // either reports whether a field of a filter is zero or equal to that of the session.

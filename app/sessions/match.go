@@ -2,6 +2,7 @@ package sessions
 
 import (
 	"slices"
+	"time"
 
 	"usher/callout/session"
 	"usher/permissions"
@@ -10,8 +11,8 @@ import (
 // matching yields the records of the sessions that f selects. It reads only the shard of the
 // user, if f names one.
 func (r *Registry) matching(f *Filter, yield func(*record) bool) {
-	m := matcher{whole: *f, filter: *f}
-	m.filter.Subject, m.filter.Project, m.filter.Rule = "", "", ""
+	m := matcher{registry: r, whole: *f, filter: *f}
+	m.filter.Subject, m.filter.Project, m.filter.Rule, m.filter.EndsBy = "", "", "", time.Time{}
 	if f.User == "" {
 		for i := range r.shards {
 			if !r.shards[i].scan(func(rec *record) bool { return !m.match(rec) || yield(rec) }) {
@@ -27,6 +28,7 @@ func (r *Registry) matching(f *Filter, yield func(*record) bool) {
 // matcher matches records without making sessions of them. It looks at the subjects of a
 // principal once.
 type matcher struct {
+	registry *Registry
 	whole    Filter
 	filter   Filter // what record.show is enough for
 	concerns map[*principal]bool
@@ -47,7 +49,13 @@ func (m *matcher) match(rec *record) bool {
 			return false
 		}
 	}
-	return m.whole.Subject == "" || m.matchSubject(who)
+	return (m.whole.EndsBy.IsZero() || m.endsBy(rec)) && (m.whole.Subject == "" || m.matchSubject(who))
+}
+
+func (m *matcher) endsBy(rec *record) bool {
+	s := session.Session{Closes: m.registry.closesAt(rec.id())}
+	rec.show(&s)
+	return m.whole.matchEnd(&s)
 }
 
 func (m *matcher) matchSubject(p *principal) bool {

@@ -164,6 +164,7 @@ func (r *Registry) session(rec *record) *session.Session {
 		s.UserNKey = unpackNKey(rec.nkey[:])
 	}
 	s.Grant.Connection.Types = split(rec.peer.Value().types)
+	s.Closes = r.closesAt(s.ID)
 	return s
 }
 

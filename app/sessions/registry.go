@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"usher/callout/session"
 )
@@ -23,6 +24,7 @@ type Registry struct {
 	shards    [shardCount]shard // by user
 	grants    *grantTable
 	codec     func() (*codec, error)
+	closes    atomic.Pointer[func(session.ID) time.Time] // nil: nobody knows
 }
 
 const shardCount = 64
@@ -52,6 +54,16 @@ func New(observers ...Observer) *Registry {
 	r := &Registry{observers: observers, seed: maphash.MakeSeed(), codec: sync.OnceValues(newCodec)}
 	r.grants = newGrantTable(r.seed)
 	return r
+}
+
+// SetCloses sets what knows session.Session.Closes. It may be called at any time.
+func (r *Registry) SetCloses(at func(session.ID) time.Time) { r.closes.Store(&at) }
+
+func (r *Registry) closesAt(id session.ID) time.Time {
+	if at := r.closes.Load(); at != nil {
+		return (*at)(id)
+	}
+	return time.Time{}
 }
 
 // idShard finds the sessions with some of the IDs. Its lock is taken before that of a shard.

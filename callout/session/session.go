@@ -76,6 +76,7 @@ type Session struct {
 	Started  time.Time // when it was granted
 	Decided  time.Time // when that was decided last: the server may ask again. Later than that of every decision before it
 	Expires  time.Time // end of the user JWT; zero: none
+	Closes   time.Time // when usher closes it, if before Expires: the credential ends sooner than it did; zero: not known of
 
 	// Follows is Decided of the session that this connection was known to have when it asked for
 	// this one; zero: none was known. Only a session that has just been granted says so.
@@ -90,6 +91,14 @@ type Session struct {
 	// ServerName, Identity.Name, Identity.Selection, Grant.Account, Started, Addr and Client
 	// are set, and for a leaf node Grant.Connection.Types.
 	Adopted bool
+}
+
+// Ends returns when the session ends at the latest; zero: it has no end.
+func (s *Session) Ends() time.Time {
+	if s.Closes.IsZero() || !s.Expires.IsZero() && s.Expires.Before(s.Closes) {
+		return s.Expires
+	}
+	return s.Closes
 }
 
 // Projects returns the projects whose roles are in the grant, sorted.

@@ -100,6 +100,7 @@ func (e *Engine) removed(s *session.Session) {
 	p := e.pending[s.ID]
 	delete(e.pending, s.ID)
 	e.mu.Unlock()
+	e.ends.set(s.ID, time.Time{})
 	if p != nil && p.released && (p.busy || p.ended || p.failed > 0) {
 		e.hasClosed(s, p) // its server reports the end before it answers
 	}

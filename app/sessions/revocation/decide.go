@@ -152,6 +152,9 @@ func (e *Engine) apply(v *verdict, one *session.Session, all []session.ID) (clos
 	}
 	for _, id := range all {
 		e.decideAgain(id, again)
+		if v.undecided == "" {
+			e.ends.set(id, v.end)
+		}
 		e.noteUndecided(id, v, now)
 		p := e.pending[id]
 		switch {

@@ -22,6 +22,8 @@ type Sessions interface {
 	// Groups yields the sessions of some users, or with nil of all: one session, and the IDs
 	// of all about which the same is decided.
 	Groups(users []string, yield func(one *session.Session, all []session.ID) bool)
+	// SetCloses sets what knows when a session is closed because its credential ends.
+	SetCloses(at func(session.ID) time.Time)
 }
 
 // Decider decides again about sessions: callout.Decider.
@@ -109,6 +111,7 @@ type Engine struct {
 	undecided map[session.ID]undecided
 	whole     map[string]bool // users with a leaf node: any project of the account concerns them
 	gains     gains           // of rounds
+	ends      ends
 }
 
 // New returns an Engine. It decides nothing before Run.
@@ -118,7 +121,7 @@ func New(cfg Config) *Engine {
 		wake: make(chan struct{}, 1), close: make(chan struct{}, 1),
 		changes: changes{users: map[string]bool{}}, late: map[string]bool{},
 		schedule: map[session.ID]time.Time{}, pending: map[session.ID]*pending{}, closed: map[string]uint64{CauseLost: 0},
-		undecided: map[session.ID]undecided{}, whole: map[string]bool{}, gains: gains{last: map[string]time.Time{}},
+		undecided: map[session.ID]undecided{}, whole: map[string]bool{}, gains: gains{last: map[string]time.Time{}}, ends: ends{at: map[session.ID]time.Time{}},
 	}
 }
 
@@ -131,6 +134,7 @@ func (e *Engine) Observer() sessions.Observer {
 // changed while no usher ran.
 func (e *Engine) Run(ctx context.Context, live Sessions) {
 	e.live = live
+	live.SetCloses(e.ends.of)
 	var working sync.WaitGroup
 	defer working.Wait()
 	working.Go(func() { e.runClosing(ctx) })
