@@ -30,6 +30,7 @@ refuse "tests must not be skipped: found testing.Short" \
   'testing\.Short\(' '*.go'
 refuse "tests must not be skipped: found skip in a script" \
   '^[[:space:]]*(\[[^]]*\][[:space:]]*)*skip([[:space:]]|$)' ':(glob)**/testdata/**/*.txt' ':(glob)**/testdata/**/*.txtar'
+refuse "found the marks of a merge that was not finished" '^(<{7}|>{7}) ' .
 refuse "found a registry host or a path of one machine" \
   '(proxy|sum)[.]golang|registry[.]npmjs|deb[.]debian|/wor[k]/|/roo[t]/' .
 
