@@ -10,4 +10,4 @@ if [[ -z $line ]]; then
 fi
 echo "\$ $line"
 # shellcheck disable=SC2086 # words of a command
-scripts/test.sh ${line/go test/go test -json}
+scripts/test.sh --again ${line/go test/go test -json}

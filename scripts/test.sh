@@ -3,9 +3,8 @@
 # figures that tests log ("figures: …"), and at the end the output of failed tests.
 #
 # With --again as the first argument, tests that failed (at most three) run once more, each
-# alone, and fail only if they fail again or if the race detector has found something. That
-# is for the race detector, which makes a busy machine ten times as slow. What failed once is
-# printed: it is a fault, of the test at least.
+# alone, and fail only if they fail again or if the race detector has found something. What
+# failed once is printed: it is a fault, of the test at least.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -34,8 +33,11 @@ if [[ $rc -ne 0 ]] && $again && ! grep -q 'WARNING: DATA RACE' "$log" && [[ -z $
   names=$(failed | awk '{ sub("/.*", "", $1); print $1, $3 }' | sort -u)
   if [[ -n $names && $(wc -l <<<"$names") -le 3 ]]; then
     rc=0
+    how=() args=() command=" $* "
+    [[ $command != *" -race "* ]] || how=(-race)
+    [[ $command != *" -args "* ]] || read -ra args <<<"-args ${command##* -args }"
     while read -r name package; do
-      if go test -race -count=1 -run "^$name\$" "$package"; then
+      if go test "${how[@]}" -count=1 -run "^$name\$" "$package" "${args[@]}" </dev/null; then
         echo "FAILED ONCE, and not alone: $name in $package"
       else
         rc=1

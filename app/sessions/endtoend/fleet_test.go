@@ -130,7 +130,18 @@ func (f *fleet) pause(t *testing.T, wait time.Duration) {
 // waitUp waits until all clients are connected.
 func (f *fleet) waitUp(t *testing.T) {
 	t.Helper()
-	callouttest.EventuallyWithin(t, upTimeout, "all clients are connected", func() bool { return f.count(func(s *state) bool { return !s.up }) == 0 })
+	callouttest.EventuallyWithin(t, upTimeout, "all clients are connected", func() bool {
+		why := ""
+		if n := f.count(func(s *state) bool {
+			if s.denials > 0 {
+				why = s.firstError
+			}
+			return s.denials > 0
+		}); n > 0 {
+			t.Fatalf("%d clients were denied, and do not come back: %s", n, why)
+		}
+		return f.count(func(s *state) bool { return !s.up }) == 0
+	})
 }
 
 const upTimeout = 3 * time.Minute

@@ -55,6 +55,7 @@ func populate(t *testing.T, s *site, projects []string, users, clientsOfKey, pro
 	yaml := callouttest.WithDigests("users:\n" + people.String() + "projects:\n" + places.String())
 	_, err := s.client(t, 0).Import(t.Context(), []byte(yaml), client.ImportOptions{}, func(*wire.ImportLine) {})
 	callouttest.Must(t, err)
+	p.waitImported(t)
 	n := 0
 	for _, project := range projects {
 		for _, user := range p.users[project] {
@@ -72,6 +73,26 @@ func populate(t *testing.T, s *site, projects []string, users, clientsOfKey, pro
 	}
 	p.fleet.waitUp(t)
 	return p
+}
+
+// waitImported waits until every usher decides by what was imported. One that does not would
+// deny clients, which then do not come back.
+func (p *population) waitImported(t *testing.T) {
+	t.Helper()
+	for i, n := range p.site.nodes {
+		c := p.site.client(t, i)
+		for _, project := range p.projects {
+			callouttest.EventuallyWithin(t, upTimeout, n.dir+" has imported "+project, func() bool {
+				acl, _, err := c.ACL(t.Context(), client.TopicOf(project, "returns"))
+				if err != nil || len(acl.AuthorizedUsers) != len(p.users[project]) {
+					return false
+				}
+				users := p.users[project]
+				keys, err := c.Keys(t.Context(), users[len(users)-1])
+				return err == nil && len(keys.Keys) == len(keysOf())
+			})
+		}
+	}
 }
 
 // guests is how many clients are anonymous: a rule of identities says what they may do.
