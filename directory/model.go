@@ -29,10 +29,17 @@ type ServiceRole string
 const (
 	ServiceRoleAdmin  ServiceRole = "service_admin"
 	ServiceRoleIngest ServiceRole = "ingest"
+
+	// ServiceRolePushWorker may read, pull and acknowledge every subscription over the API.
+	ServiceRolePushWorker ServiceRole = "push_worker"
+	// ServiceRoleViewer may read the directory and the metrics of messages over the API.
+	ServiceRoleViewer ServiceRole = "admin_viewer"
 )
 
 // ServiceRoles lists every service role, in the order in which documents show them.
-func ServiceRoles() []ServiceRole { return []ServiceRole{ServiceRoleAdmin, ServiceRoleIngest} }
+func ServiceRoles() []ServiceRole {
+	return []ServiceRole{ServiceRoleAdmin, ServiceRoleIngest, ServiceRolePushWorker, ServiceRoleViewer}
+}
 
 // User is one principal of the directory.
 type User struct {
@@ -165,8 +172,8 @@ type Subscription struct {
 	ACLRevision uint64    `json:"-"`
 }
 
-// Push says where the messages of a subscription are to be pushed. usher stores it for
-// the service that pushes; nothing in it is secret.
+// Push says where the messages of a subscription are to be pushed. Nothing in it is secret:
+// the authorization header is sealed.
 type Push struct {
 	Type         string `json:"type,omitempty"` // http_endpoint or mattermost
 	Endpoint     string `json:"endpoint,omitempty"`
@@ -178,4 +185,19 @@ type Push struct {
 	MattermostURL      string `json:"mattermost_url,omitempty"`
 	MattermostUsername string `json:"mattermost_username,omitempty"`
 	MattermostChannel  string `json:"mattermost_channel,omitempty"`
+
+	// Verified says that the endpoint has shown VerificationHash. Nothing is pushed to an
+	// endpoint of type http_endpoint before.
+	VerificationHash string             `json:"verification_hash,omitempty"`
+	Verified         bool               `json:"verified,omitempty"`
+	Authorization    *PushAuthorization `json:"authorization,omitempty"` // nil: pushes have no Authorization header
+}
+
+// PushAuthorization is the value of the Authorization header of each push, by which a
+// receiver knows who pushes. It is sealed with keys that replicas derive from their keyring
+// (package issuer/sharedkey/box).
+type PushAuthorization struct {
+	Sealed        []byte    `json:"sealed"`
+	Previous      []byte    `json:"previous,omitempty"` // sealed; shown beside the new value until PreviousUntil
+	PreviousUntil time.Time `json:"previous_until,omitzero"`
 }

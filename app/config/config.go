@@ -21,6 +21,8 @@ type Config struct {
 	Revocation  SessionRevocation `yaml:"revocation" doc:"What happens to a session whose grant loses something, or whose credential is no longer good."`
 	HealthCheck HealthCheck       `yaml:"healthcheck" doc:"The health check, which connects as a client does. Set it together with accounts.healthcheck."`
 	API         API               `yaml:"api" doc:"The management API over HTTP. It needs a directory in a bucket: directory.from must be kv or embedded."`
+	Projects    Projects          `yaml:"projects" doc:"Streams and consumers of projects (docs/how-to/api-keys-and-streams.md)."`
+	Push        Push              `yaml:"push" doc:"Push: usher sends the messages of push-enabled subscriptions to their endpoints. A change of this section takes effect after a restart of usher."`
 	HTTP        HTTP              `yaml:"http" doc:"Metrics and health endpoints over HTTP."`
 	Log         Log               `yaml:"log" doc:"usher's own log, written to standard error."`
 	Audit       Audit             `yaml:"audit" doc:"The audit log: one JSON line for each decision."`
@@ -108,14 +110,17 @@ type Directory struct {
 
 // API configures the management API.
 type API struct {
-	Listen            string        `yaml:"listen" rule:"listen" doc:"Address of the management API (docs/reference/api.md). If empty, the API is off. Requests carry API keys: without api.tls this must be a loopback address, see api.allow_cleartext."`
-	TLS               APITLS        `yaml:"tls" doc:"TLS of the API."`
-	AllowCleartext    bool          `yaml:"allow_cleartext" doc:"Serve without api.tls on an address that other machines can reach, because a proxy, an ingress or a service mesh in front of usher terminates TLS."`
-	KeyIn             string        `yaml:"key_in" default:"header" rule:"one-of=header|query|both" doc:"Where usher reads the caller's API key: the header x-api-key, the query parameter key, or both, the header first. A key in a URL stays in histories and in the logs of proxies. usher does not log keys."`
-	MaxBody           int           `yaml:"max_body" default:"1048576" rule:"between=1024..67108864" doc:"Maximum size of a request body, in bytes. The body of an import may be larger."`
-	Timeout           time.Duration `yaml:"timeout" default:"30s" rule:"positive at-most=5m" doc:"Maximum duration of a request. An import may take longer."`
-	FailuresPerSecond int           `yaml:"failures_per_second" default:"10" rule:"between=0..100000" doc:"Requests with an invalid key that one client address (IPv6: /64 network) may send per second; a burst may have four times as many. Above that, the API answers 429 with Retry-After. A valid key is always accepted. 0: no limit."`
-	X509              APIX509       `yaml:"x509" doc:"A listener of its own, on which clients with certificates get API keys (docs/how-to/certificates.md). api.timeout applies to it, and api.failures_per_second, with refused certificates in place of invalid keys."`
+	Listen            string         `yaml:"listen" rule:"listen" doc:"Address of the management API (docs/reference/api.md). If empty, the API is off. Requests carry API keys: without api.tls this must be a loopback address, see api.allow_cleartext."`
+	TLS               APITLS         `yaml:"tls" doc:"TLS of the API."`
+	AllowCleartext    bool           `yaml:"allow_cleartext" doc:"Serve without api.tls on an address that other machines can reach, because a proxy, an ingress or a service mesh in front of usher terminates TLS."`
+	KeyIn             string         `yaml:"key_in" default:"header" rule:"one-of=header|query|both" doc:"Where usher reads the caller's API key: the header x-api-key, the query parameter key, or both, the header first. A key in a URL stays in histories and in the logs of proxies. usher does not log keys."`
+	MaxBody           int            `yaml:"max_body" default:"1048576" rule:"between=1024..67108864" doc:"Maximum size of a request body, in bytes. The body of an import may be larger."`
+	Timeout           time.Duration  `yaml:"timeout" default:"30s" rule:"positive at-most=5m" doc:"Maximum duration of a request. An import may take longer."`
+	FailuresPerSecond int            `yaml:"failures_per_second" default:"10" rule:"between=0..100000" doc:"Requests with an invalid key that one client address (IPv6: /64 network) may send per second; a burst may have four times as many. Above that, the API answers 429 with Retry-After. A valid key is always accepted. 0: no limit."`
+	Messages          bool           `yaml:"messages" doc:"Serve messages over HTTP: publish, pull, acknowledge, and what belongs to them, as the Argo Messaging Service does (docs/reference/api.md)."`
+	MessageMemory     int            `yaml:"message_memory" default:"268435456" rule:"between=1048576..1099511627776" doc:"Bytes that the messages of all requests in progress may take. Above that, the API answers 429 with Retry-After. One project may take half of what is free."`
+	ServiceTokens     []ServiceToken `yaml:"service_tokens" default:"[]" rule:"unique-names" doc:"Keys of services that are no users of the directory, such as push servers of the Argo Messaging Service. They are valid on the API alone, and not on NATS."`
+	X509              APIX509        `yaml:"x509" doc:"A listener of its own, on which clients with certificates get API keys (docs/how-to/certificates.md). api.timeout applies to it, and api.failures_per_second, with refused certificates in place of invalid keys."`
 }
 
 // APITLS is the server certificate of a listener of the API and its key.

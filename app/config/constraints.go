@@ -67,7 +67,7 @@ func constraints() []schema.Constraint {
 		headersSafe(),
 		identityRules(),
 	}
-	return slices.Concat(all, profileConstraints(), apiX509Constraints(), credentialConstraints(), stanBridgeConstraints(), gatewayConstraints(), sessionConstraints())
+	return slices.Concat(all, profileConstraints(), apiX509Constraints(), credentialConstraints(), stanBridgeConstraints(), gatewayConstraints(), sessionConstraints(), messageConstraints(), pushConstraints())
 }
 
 // notCallout: the key does not name the callout account.

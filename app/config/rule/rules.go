@@ -127,6 +127,8 @@ func Rules() Table {
 			"no user name or password in it; `ws` and `wss` not together with `nats` and `tls`"), natsURLs},
 		{"nats-urls-or-none", Fixed("URLs of host and port with scheme `nats`, `tls`, `ws` or `wss`; " +
 			"no user name or password in them; `ws` and `wss` not together with `nats` and `tls`"), natsURLsOrNone},
+		{"port", Fixed("a port from 1 to 65535"), onString(checkPort)},
+		{"dead-letter-subject", Fixed("tokens of letters, digits, `-`, `_`, `{project}` and `{subscription}`"), onString(checkDeadLetterSubject)},
 		{"channel-subject", Fixed("tokens of letters, digits, `-` and `_`, with `{channel}` once"), onString(checkChannelSubject)},
 	}
 }

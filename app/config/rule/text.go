@@ -261,3 +261,23 @@ func isPort(text string) bool {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && n > 0
 }
+
+func checkPort(text string) (message, hint string) {
+	if !isPort(text) {
+		return "expected a port from 1 to 65535, found " + secret.Quote(text), ""
+	}
+	return "", ""
+}
+
+func checkDeadLetterSubject(text string) (message, hint string) {
+	if message, hint = refuseSecret(text, "a subject"); message != "" {
+		return message, hint
+	}
+	named := strings.NewReplacer("{project}", "p", "{subscription}", "s").Replace(text)
+	for token := range strings.SplitSeq(named, ".") {
+		if token == "" || strings.Trim(token, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
+			return "expected a subject of letters, digits, -, _, {project} and {subscription}, found " + secret.Quote(text), "such as {project}._dead.{subscription}"
+		}
+	}
+	return "", ""
+}

@@ -1,0 +1,36 @@
+package push
+
+import (
+	"context"
+	"time"
+
+	"usher/directory"
+)
+
+// State is how the pushes of a subscription go.
+type State struct {
+	Worker      string    `json:"worker,omitempty"` // the process that pushes; empty: none
+	Status      string    `json:"status"`           // one of the Status constants
+	Since       time.Time `json:"since,omitzero"`
+	Failures    int       `json:"failures,omitempty"`   // attempts that failed one after the other
+	LastError   string    `json:"last_error,omitempty"` // without any part of an address but its host
+	LastSuccess time.Time `json:"last_success,omitzero"`
+	NextAttempt time.Time `json:"next_attempt,omitzero"`
+	Delivered   uint64    `json:"delivered,omitempty"` // by this worker, since Since
+}
+
+// The values of State.Status.
+const (
+	StatusActive     = "active"     // messages are pushed
+	StatusRetrying   = "retrying"   // the last push failed
+	StatusUnverified = "unverified" // the endpoint is not verified
+	StatusInactive   = "inactive"   // nobody pushes
+)
+
+// States tells how pushes go.
+type States interface {
+	// State returns the state of a subscription with a push configuration.
+	State(ctx context.Context, project *directory.Project, sub *directory.Subscription) (State, error)
+	// Workers lists the processes that push, sorted.
+	Workers(ctx context.Context) ([]string, error)
+}
