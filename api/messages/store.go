@@ -115,14 +115,17 @@ type Store interface {
 
 // Streams keeps the streams and consumers of projects in step with the directory
 // (projects.streams: managed). Each call returns once JetStream has what it says, so that a
-// client can publish or pull as soon as it has the answer to its change.
+// client can publish or pull as soon as it has the answer to its change. revision is that of
+// the directory with the change (Snapshot.Latest).
 type Streams interface {
 	// Keep makes the stream of a project, and the consumers of its subscriptions, be as the
-	// directory says. It deletes nothing that has messages which would be lost.
-	Keep(ctx context.Context, project *directory.Project) error
-	// WouldLose says what is lost if a topic or a subscription, or with both empty the project,
-	// is removed: the messages that nobody could read any more. 0: nothing.
+	// directory says. It deletes nothing.
+	Keep(ctx context.Context, project *directory.Project, revision uint64) error
+	// WouldLose says how many messages nobody could read any more if a topic or a subscription,
+	// or with both empty the project, were removed.
 	WouldLose(ctx context.Context, project *directory.Project, topic, subscription string) (uint64, error)
-	// Remove deletes the stream of a project that was removed.
-	Remove(ctx context.Context, project *directory.Project) error
+	// Remove deletes what JetStream has of a topic or a subscription, or with both empty of the
+	// project, with its messages. The directory does not have it any more; project is as it
+	// was before.
+	Remove(ctx context.Context, project *directory.Project, topic, subscription string, revision uint64) error
 }
