@@ -234,7 +234,7 @@ func TestDetails(t *testing.T) {
 		{"admin", "GET", "/v1/projects/shop/members/lab-pub", "", "User doesn't exist; project shop has no member lab-pub"},
 		{"root", "POST", "/v1/projects/shop/members/none:add", `{"roles":["consumer"]}`, "User doesn't exist; there is no user none"},
 		{"root", "POST", "/v1/projects/shop/members/nobody:add", `{"roles":["foo"]}`, "invalid role: foo; one of project_admin, publisher, consumer"},
-		{"root", "POST", "/v1/users/new", `{"service_roles":["foo"]}`, "invalid role: foo; one of service_admin, ingest"},
+		{"root", "POST", "/v1/users/new", `{"service_roles":["foo"]}`, "invalid role: foo; one of service_admin, ingest, push_worker, admin_viewer"},
 		{"root", "POST", "/v1/users/new", `{"connection_types":["foo"]}`, "there is no connection type foo; one of STANDARD, WEBSOCKET, LEAFNODE, LEAFNODE_WS, MQTT, MQTT_WS, IN_PROCESS"},
 		// A reference that is not one says what it should look like.
 		{"root", "PUT", "/v1/projects/shop/subscriptions/new", `{"topic":"new"}`, "Invalid Topic name; expected projects/PROJECT/topics/TOPIC"},

@@ -14,7 +14,7 @@ import (
 
 // invalid has values that each rule refuses.
 var invalid = map[string][]string{
-	"between":             {"-1", "0x10", "500000000"},
+	"between":             {"-1", "0x10", "2000000000000"},
 	"fraction":            {"-0.1", "1.01", "2"},
 	"positive":            {"0", "0s", "-1s"},
 	"not-negative":        {"-1ns"},
@@ -68,9 +68,11 @@ var invalid = map[string][]string{
 		"localhost", "'localhost:4318'", "[http://a]", "grpc://a", "http://", "'http://a:'", "http://a:0", "http://a:65536", "http://me:secret@a",
 		"'http://a?key=x'", "'http://a?'", "'http://a#x'", "'%zz'", "http:a", "'http://a b'", "http://a:4318/v1/traces", "http://a/otlp/v1/traces/",
 	},
-	"claims":            {"[hd]", "['=x']", "[hd=]", "[hd=a, hd=b]"},
-	"nats-urls-or-none": {`[""]`, "[localhost]", "[http://a]", "[nats://me:secret@a:4222]", "[nats://a, wss://b]"},
-	"channel-subject":   {"stan", "'{channel}.{channel}'", "'stan..{channel}'", "'stan.*.{channel}'", "'stan.{channel}.>'", "'stan {channel}'", "'stan.{other}'", "'.{channel}'"},
+	"port":                {"[\"\"]", "[\"0\"]", "[\"65536\"]", "[http]"},
+	"dead-letter-subject": {"a..b", "'a b'", "'a.*'", "'a.>'", "'{other}'", ".a"},
+	"claims":              {"[hd]", "['=x']", "[hd=]", "[hd=a, hd=b]"},
+	"nats-urls-or-none":   {`[""]`, "[localhost]", "[http://a]", "[nats://me:secret@a:4222]", "[nats://a, wss://b]"},
+	"channel-subject":     {"stan", "'{channel}.{channel}'", "'stan..{channel}'", "'stan.*.{channel}'", "'stan.{channel}.>'", "'stan {channel}'", "'stan.{other}'", "'.{channel}'"},
 	"nats-urls": {
 		"[]", `[""]`, "[localhost]", "[127.0.0.1:4222]", "[http://a]", "[nats://]", "['nats://a:']", "[nats://a:0]",
 		"[nats://a:65536]", "[nats://a/path]", "['nats://a?x=y']", "['nats://a?']", "['nats://a#x']", "['nats://a,nats://b']",
