@@ -1,0 +1,125 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/api/messages"
+	"usher/api/wire"
+)
+
+// How nats-server 2.15 answers an acknowledgement, measured (TestStaleAcknowledgements):
+//
+//   - It counts whatever the delivery says. A message that is out is acknowledged, also if it
+//     was delivered again since, to whomever; the numbers of delivery, consumer and time in the
+//     subject are not compared with anything.
+//   - For a message that is not out, because it was acknowledged before or passed over when the
+//     consumer was moved, the answer is the same as if it was.
+//   - For a sequence that the consumer has not come to, as after it was moved back, there is no
+//     answer.
+//   - Without the consumer, or while it has no leader, nobody is there to answer.
+//
+// So JetStream does not tell that an acknowledgement came too late. The age of the delivery
+// does: after the ack deadline the message is out for somebody else or will be, and an
+// acknowledgement could hide that this one failed.
+var (
+	ackBody = []byte("+ACK")
+	nakBody = []byte("-NAK")
+)
+
+// confirmPatience is how long to wait for confirmations before the consumer is asked for.
+const confirmPatience = time.Second
+
+// Acknowledge acknowledges deliveries. Those that are in time are acknowledged also if others
+// are not, for which it then returns ErrAckTimeout.
+func (s *Store) Acknowledge(ctx context.Context, sub messages.SubscriptionRef, deliveries []messages.Delivery) error {
+	return s.answer(ctx, sub, deliveries, ackBody)
+}
+
+// Return gives messages back. What is too late was given back already.
+func (s *Store) Return(ctx context.Context, sub messages.SubscriptionRef, deliveries []messages.Delivery) error {
+	err := s.answer(ctx, sub, deliveries, nakBody)
+	if errors.Is(err, messages.ErrAckTimeout) {
+		return nil
+	}
+	return err
+}
+
+// answer sends body for each delivery that is not too old, and waits until JetStream confirms.
+func (s *Store) answer(ctx context.Context, sub messages.SubscriptionRef, deliveries []messages.Delivery, body []byte) error {
+	a, err := s.account(ctx, sub.Project.Account)
+	if err != nil {
+		return err
+	}
+	oldest := s.cfg.Now().Add(-deadline(sub))
+	inTime := make([]messages.Delivery, 0, len(deliveries))
+	for _, d := range deliveries {
+		if d.At.After(oldest) {
+			inTime = append(inTime, d)
+		}
+	}
+	late := len(inTime) < len(deliveries)
+	for len(inTime) > 0 {
+		n := min(len(inTime), s.cfg.MaxInFlight)
+		if err := s.confirm(ctx, a, sub, inTime[:n], body); err != nil {
+			return err
+		}
+		inTime = inTime[n:]
+	}
+	if late {
+		return messages.ErrAckTimeout
+	}
+	return nil
+}
+
+func deadline(sub messages.SubscriptionRef) time.Duration {
+	return time.Duration(cmp.Or(sub.Subscription.AckDeadline, wire.DefaultAckDeadline)) * time.Second
+}
+
+// confirm sends body for at most MaxInFlight deliveries, and waits until JetStream confirms.
+func (s *Store) confirm(ctx context.Context, a *account, sub messages.SubscriptionRef, deliveries []messages.Delivery, body []byte) error {
+	if err := a.inFlight.Acquire(ctx, int64(len(deliveries))); err != nil {
+		return fmt.Errorf("wait to acknowledge: %w", err)
+	}
+	defer a.inFlight.Release(int64(len(deliveries)))
+	out := make([]nats.Msg, len(deliveries))
+	for i, d := range deliveries {
+		out[i] = nats.Msg{Subject: ackSubject(sub, d), Data: body}
+	}
+	b, err := a.request(out)
+	if err != nil {
+		return err
+	}
+	defer b.stop()
+	answers, err := b.wait(ctx, min(confirmPatience, s.cfg.Timeout))
+	if errors.Is(err, errNoAnswer) {
+		if err := s.whyUnconfirmed(ctx, sub, deliveries, answers); err != nil {
+			return err
+		}
+		answers, err = b.wait(ctx, s.cfg.Timeout)
+	}
+	if err == nil && slices.ContainsFunc(answers, isNoResponders) {
+		return s.whyNoConsumer(ctx, sub)
+	}
+	return err
+}
+
+// whyUnconfirmed says why JetStream did not answer acknowledgements; nil: it may still do so.
+func (s *Store) whyUnconfirmed(ctx context.Context, sub messages.SubscriptionRef, deliveries []messages.Delivery, answers []*nats.Msg) error {
+	info, err := s.consumerInfo(ctx, sub)
+	if err != nil {
+		return err
+	}
+	for i, m := range answers {
+		if m == nil && deliveries[i].Stream > info.Delivered.Stream {
+			return messages.ErrAckTimeout // the consumer was moved back
+		}
+	}
+	return nil
+}

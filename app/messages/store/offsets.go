@@ -1,0 +1,78 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"usher/api/messages"
+)
+
+// Offsets returns where a subscription is.
+func (s *Store) Offsets(ctx context.Context, sub messages.SubscriptionRef) (messages.Offsets, error) {
+	info, err := s.consumerInfo(ctx, sub)
+	if err != nil {
+		return messages.Offsets{}, err
+	}
+	_, stream, err := s.stream(ctx, sub.Project.Account, sub.Project.Name)
+	if err != nil {
+		return messages.Offsets{}, err
+	}
+	return offsetsOf(&stream.State, info), nil
+}
+
+// offsetsOf is where a consumer is in its stream.
+func offsetsOf(state *jetstream.StreamState, info *jetstream.ConsumerInfo) messages.Offsets {
+	o := messages.Offsets{Min: max(1, state.FirstSeq), Max: state.LastSeq + 1}
+	// The floor stays behind while the stream drops messages of its own.
+	o.Current = min(max(info.AckFloor.Stream+1, o.Min), o.Max)
+	return o
+}
+
+// stream asks for a stream.
+func (s *Store) stream(ctx context.Context, account, name string, opts ...jetstream.StreamInfoOpt) (jetstream.Stream, *jetstream.StreamInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	js, err := s.cfg.Accounts.JetStream(ctx, account)
+	if err != nil {
+		return nil, nil, err
+	}
+	stream, err := js.Stream(ctx, name)
+	if err != nil {
+		return nil, nil, assetError(err)
+	}
+	if len(opts) == 0 {
+		return stream, stream.CachedInfo(), nil
+	}
+	info, err := stream.Info(ctx, opts...)
+	if err != nil {
+		return nil, nil, assetError(err)
+	}
+	return stream, info, nil
+}
+
+// OffsetAt finds the first message that was stored at or after t. A consumer that exists only
+// for the question starts there.
+func (s *Store) OffsetAt(ctx context.Context, sub messages.SubscriptionRef, t time.Time) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	js, err := s.cfg.Accounts.JetStream(ctx, sub.Project.Account)
+	if err != nil {
+		return 0, err
+	}
+	t = t.UTC()
+	consumer, err := js.CreateConsumer(ctx, sub.Project.Name, jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &t,
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1,
+		InactiveThreshold: time.Minute,
+	})
+	if err != nil {
+		return 0, fmt.Errorf("offset at a time: %w", assetError(err))
+	}
+	info := consumer.CachedInfo()
+	// Nobody waits for this, and if it fails the server deletes it after a minute.
+	_ = js.Conn().Publish("$JS.API.CONSUMER.DELETE."+info.Stream+"."+info.Name, nil)
+	return max(1, info.Delivered.Stream+1), nil
+}

@@ -1,0 +1,240 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/api/messages"
+)
+
+const (
+	// pullRound is how long one pull request waits at most. A server that takes over a
+	// consumer does not know the requests of the one before, so they are made again.
+	pullRound = 10 * time.Second
+	// pullSlack is how much later than asked for the end of a request may arrive.
+	pullSlack = time.Second
+	// spareStatuses is room for statuses besides the messages.
+	spareStatuses = 16
+
+	statusNoMessages   = "404"
+	statusTimeout      = "408"
+	statusNoResponders = "503"
+)
+
+// pullRequest is the body of a pull request (ADR-13).
+type pullRequest struct {
+	Expires  time.Duration `json:"expires,omitempty"`
+	Batch    int           `json:"batch"`
+	MaxBytes int           `json:"max_bytes,omitempty"`
+	NoWait   bool          `json:"no_wait,omitempty"`
+}
+
+// pull is one call of Pull. It has a subscription of its own: a server forgets a request when
+// nobody subscribes to its reply subject, and there is no other way to take one back.
+type pull struct {
+	store    *Store
+	conn     *nats.Conn
+	ref      messages.SubscriptionRef
+	max      int
+	maxBytes int
+
+	inbox   string
+	subject string
+	sub     *nats.Subscription
+	arrived chan *nats.Msg
+	open    int // requests whose end has not arrived
+	got     []messages.Received
+}
+
+// Pull returns messages of a subscription. If the next message alone is larger than maxBytes,
+// it returns that one, because nothing else would ever get past it.
+//
+// When ctx ends, what was on its way goes back at once.
+func (s *Store) Pull(ctx context.Context, ref messages.SubscriptionRef, maxMessages, maxBytes int, wait time.Duration) ([]messages.Received, error) {
+	a, err := s.account(ctx, ref.Project.Account)
+	if err != nil {
+		return nil, err
+	}
+	if !a.conn.IsConnected() {
+		return nil, errDisconnected
+	}
+	p := &pull{
+		store: s, conn: a.conn, ref: ref, max: max(1, maxMessages), maxBytes: maxBytes,
+		inbox:   a.conn.NewInbox(),
+		subject: "$JS.API.CONSUMER.MSG.NEXT." + ref.Project.Name + "." + ref.Subscription.Name,
+	}
+	p.arrived = make(chan *nats.Msg, p.max+spareStatuses)
+	if p.sub, err = a.conn.ChanSubscribe(p.inbox, p.arrived); err != nil {
+		return nil, fmt.Errorf("pull: %w", err)
+	}
+	err = p.run(ctx, wait)
+	if err != nil {
+		p.giveBack(p.got)
+		p.got = nil
+	}
+	p.end()
+	return p.got, err
+}
+
+// run asks until there is a message or the time is over.
+func (p *pull) run(ctx context.Context, wait time.Duration) error {
+	missed := false
+	for {
+		round := min(wait, pullRound)
+		end, err := p.round(ctx, round, p.maxBytes)
+		if err != nil || len(p.got) > 0 {
+			return err
+		}
+		if end == endEmpty {
+			if wait -= round; wait <= 0 {
+				return nil
+			}
+			continue
+		}
+		err = p.store.whyNoConsumer(ctx, p.ref)
+		switch {
+		case errors.Is(err, errNoLeader) && end == endRefused && !missed:
+			err = p.one(ctx, round)
+		case errors.Is(err, messages.ErrNoConsumer) && wait > 0 && !missed:
+			err = nil // it may be moved just now
+		case errors.Is(err, errNoLeader) && wait > 0:
+			err = nil
+		}
+		if err != nil || len(p.got) > 0 {
+			return err
+		}
+		missed = true
+		if wait -= noLeaderPause; wait <= 0 {
+			return nil
+		}
+		if err := pause(ctx, noLeaderPause); err != nil {
+			return err
+		}
+	}
+}
+
+// one asks for one message of any size. A server refuses a request with the same number when
+// the next message is larger than maxBytes, when the consumer's leader changed and when the
+// server shuts down.
+func (p *pull) one(ctx context.Context, wait time.Duration) error {
+	most := p.max
+	p.max = 1
+	defer func() { p.max = most }()
+	_, err := p.round(ctx, wait, 0)
+	return err
+}
+
+// ending is how a pull request ended.
+type ending int
+
+const (
+	endFull     ending = iota // with as many messages as asked for
+	endEmpty                  // there are no more
+	endRefused                // the server says so
+	endUnserved               // no server has the consumer
+)
+
+// round makes one request, and receives what it brings.
+func (p *pull) round(ctx context.Context, wait time.Duration, maxBytes int) (ending, error) {
+	body, err := json.Marshal(pullRequest{Expires: wait, Batch: p.max, MaxBytes: maxBytes, NoWait: true})
+	if err != nil {
+		return 0, fmt.Errorf("pull: %w", err)
+	}
+	if err := p.conn.PublishRequest(p.subject, p.inbox, body); err != nil {
+		return 0, fmt.Errorf("pull: %w", err)
+	}
+	p.open++
+	// A request that does not wait is kept nevertheless while the consumer may have no more
+	// messages out (MaxAckPending), without an end.
+	timer := time.NewTimer(wait + pullSlack)
+	defer timer.Stop()
+	for {
+		select {
+		case m, ok := <-p.arrived:
+			if !ok {
+				return 0, errDisconnected
+			}
+			if !p.receive(m) {
+				p.open--
+				switch m.Header.Get(statusHeader) {
+				case statusNoMessages, statusTimeout:
+					return endEmpty, nil
+				case statusNoResponders:
+					return endUnserved, nil
+				default:
+					return endRefused, nil
+				}
+			}
+			if len(p.got) >= p.max {
+				p.open--
+				return endFull, nil
+			}
+			if len(p.got) == 1 { // the others come at once, and the end after them
+				timer.Reset(pullSlack)
+			}
+		case <-timer.C:
+			if len(p.got) > 0 || wait > 0 {
+				return endEmpty, nil
+			}
+			_, err := p.store.consumerInfo(ctx, p.ref)
+			return endEmpty, err
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	}
+}
+
+// receive keeps a message. It returns false for a status.
+func (p *pull) receive(m *nats.Msg) bool {
+	if m.Reply == "" {
+		return false
+	}
+	d, ok := parseDelivery(m.Reply, p.ref.Project.Name, p.ref.Subscription.Name, p.store.cfg.Now())
+	if ok {
+		p.got = append(p.got, received(m, d))
+	}
+	return true // what is no message of the consumer comes from somebody else
+}
+
+// end ends the subscription. If a request may still be open, messages may be on their way:
+// they are given back as soon as the server knows that nobody waits for them any more.
+func (p *pull) end() {
+	if p.open == 0 {
+		_ = p.sub.Unsubscribe() // fails only if the connection is closed
+		return
+	}
+	if p.sub.Drain() != nil {
+		return
+	}
+	// Not in the way of who left.
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), p.store.cfg.Timeout)
+		defer cancel()
+		_ = p.conn.FlushWithContext(ctx) // without an answer no message can arrive either
+		for {
+			select {
+			case m, ok := <-p.arrived:
+				if !ok {
+					return
+				}
+				if _, ok := parseDelivery(m.Reply, p.ref.Project.Name, p.ref.Subscription.Name, time.Time{}); ok {
+					_ = m.Respond(nakBody) // if this fails, the ack deadline gives it back
+				}
+			default:
+				return
+			}
+		}
+	}()
+}
+
+// giveBack returns messages that nobody will get.
+func (p *pull) giveBack(got []messages.Received) {
+	for _, r := range got {
+		_ = p.conn.Publish(ackSubject(p.ref, r.Delivery), nakBody) // if this fails, the ack deadline gives it back
+	}
+}
