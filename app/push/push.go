@@ -19,12 +19,19 @@ type Subscription struct {
 	Name    string // "S" of "/projects/P/subscriptions/S"
 	Push    directory.Push
 	Source  Source
+	// AckDeadline is after how long the Source delivers a message again unless it is extended
+	// or acknowledged; 0: 10 s.
+	AckDeadline time.Duration
 	// Authorization returns the Authorization header; empty: none. An error means that it is
-	// not known now: then nothing is pushed.
+	// not known now: then nothing is pushed. nil: no header.
 	Authorization func(ctx context.Context) (string, error)
+	// Current reports whether Push is still what is configured. A Worker asks before each push,
+	// because Set may be late. nil: it is.
+	Current func() bool
 }
 
-// Source has the messages of one subscription.
+// Source has the messages of one subscription. A Worker calls Next from one goroutine, and
+// the others from several.
 type Source interface {
 	// Next waits until there is a message, and returns at most max.
 	Next(ctx context.Context, max int) ([]Message, error)
