@@ -78,3 +78,9 @@ func (c *limitedConn) Close() error {
 	defer c.release()
 	return c.Conn.Close()
 }
+
+// Limit limits the connections of a listener that serves something else than HTTP: in total,
+// and of one address to a quarter of that. It closes connections above a limit at once.
+func Limit(l net.Listener, connections int) net.Listener {
+	return newLimitListener(l, connections, maxPerHost(connections))
+}
