@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"usher/callout/waiting"
@@ -14,7 +13,7 @@ import (
 	"usher/permissions"
 	"usher/permissions/mapping"
 	"usher/tokens"
-	"usher/tokens/health"
+	"usher/tokens/form"
 )
 
 // Decider turns a credential into a grant. The service and explanations share it.
@@ -80,8 +79,9 @@ func (d *Decider) DecideIdentity(s *snapshot.Snapshot, id identity.Identity, lim
 // verify returns a decision with the identity of c, and without an outcome unless the
 // credential was not verified.
 func (d *Decider) verify(ctx context.Context, c *tokens.Credential, g tokens.Gate) (out Decision) {
-	// What is banned whoever it is costs no backend a call. usher's own health check is never banned.
-	if !strings.HasPrefix(c.Token(), health.Prefix) && !out.allow(tokens.CheckPresented(d.Snapshot(), c, out.Identity, d.Now)) {
+	// What is banned whoever it is costs no backend a call. usher itself is never banned: neither
+	// its health check nor its connections into the accounts of projects.
+	if !form.OfUsher(c.Token()) && !out.allow(tokens.CheckPresented(d.Snapshot(), c, out.Identity, d.Now)) {
 		return out
 	}
 	c.Bind(d.Snapshot)

@@ -69,14 +69,21 @@ func ReservedProject(name string) (use string, reserved bool) {
 	return use, reserved
 }
 
-// healthCheckUser is the name of usher's health check. It has a private inbox.
-const healthCheckUser = "usher-healthcheck"
+// Names of usher itself: of its health check, and of its connections into the accounts of
+// projects. They have private inboxes.
+const (
+	healthCheckUser = "usher-healthcheck"
+	serviceUser     = "usher-service"
+)
 
 // ReservedUser reports whether no user may have this name, and what the name is used
 // for.
 func ReservedUser(name string) (use string, reserved bool) {
-	if name == healthCheckUser {
+	switch name {
+	case healthCheckUser:
 		return "it is usher's own health check", true
+	case serviceUser:
+		return "it is usher itself in the accounts of projects", true
 	}
 	return "", false
 }

@@ -25,6 +25,7 @@ const (
 	MethodAutomate      Method = "automate"
 	MethodWebhook       Method = "webhook"
 	MethodAnonymous     Method = "anonymous"
+	MethodService       Method = "service"
 )
 
 // Authority names who vouches for an identity.
@@ -33,7 +34,7 @@ type Authority string
 // The built-in authorities.
 const (
 	AuthorityDirectory Authority = "directory" // a user of the directory
-	AuthorityUsher     Authority = "usher"     // usher itself, for its own health check
+	AuthorityUsher     Authority = "usher"     // usher itself, for its health check and its connections into the accounts of projects
 )
 
 // Selection is the project or account that a credential asked for. The zero value asks

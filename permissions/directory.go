@@ -22,6 +22,9 @@ func (p *Policy) CheckDirectory(s *snapshot.Snapshot) directory.Problems {
 		}
 	}
 	for _, role := range directory.ServiceRoles() {
+		if !OnNATS(role) {
+			continue
+		}
 		if user, found := s.FirstWithServiceRole(role); found && p.AccountOf(role) == "" {
 			problems = append(problems, directory.Problem{
 				Path:    "user " + user,
@@ -31,6 +34,12 @@ func (p *Policy) CheckDirectory(s *snapshot.Snapshot) directory.Problems {
 		}
 	}
 	return problems
+}
+
+// OnNATS reports whether a service role gives something on NATS. The others are for the API
+// alone: a user with no other role is denied as one without any.
+func OnNATS(role directory.ServiceRole) bool {
+	return role != directory.ServiceRolePushWorker && role != directory.ServiceRoleViewer
 }
 
 // AccountOf returns the account of a service role; empty: none is configured.

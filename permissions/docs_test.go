@@ -71,8 +71,16 @@ func subjectTables(t *testing.T) string {
 	}
 	g, err := newPolicy().Derive(identity.Identity{Name: "usher-healthcheck", Method: identity.MethodHealthCheck}, directory.Facts{})
 	write("usher's own health check", g, err, "usher-healthcheck")
+	g, err = newPolicy().Derive(identity.Identity{Name: "usher-service", Method: identity.MethodService, Selection: identity.Selection{Account: "APP"}}, directory.Facts{})
+	write("usher's own connections into the accounts of projects", g, err, "usher-service")
 	b.WriteString("\n")
-	if n := strings.Count(b.String(), "\n### "); n != len(slices.Concat(roleNames(directory.Roles()), roleNames(directory.ServiceRoles())))+1 {
+	var services []directory.ServiceRole
+	for _, role := range directory.ServiceRoles() {
+		if permissions.OnNATS(role) {
+			services = append(services, role)
+		}
+	}
+	if n := strings.Count(b.String(), "\n### "); n != len(slices.Concat(roleNames(directory.Roles()), roleNames(services)))+2 {
 		t.Errorf("%d tables: a role is not documented", n)
 	}
 	return b.String()

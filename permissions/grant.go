@@ -54,6 +54,7 @@ const (
 	resourceSub               = "subscription"
 	profileIngest             = "ingest"
 	profileHealthCheck        = "healthcheck"
+	profileService            = "service"
 )
 
 // Origin is the reason for a rule. Fields that do not apply are empty.

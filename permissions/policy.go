@@ -34,6 +34,7 @@ type Policy struct {
 	HealthCheckAccount string // of usher's own health check
 	CalloutAccount     string // never granted
 	SystemAccount      string // granted only to a role for which it is configured
+	ProjectAccounts    bool   // usher itself connects into the accounts of projects
 	NoIngestStreaming  bool   // the role ingest is without NATS Streaming
 	Scoped             []ScopedRole
 	Profiles           []Profile // of internal services
@@ -64,6 +65,9 @@ func (p *Policy) Derive(id identity.Identity, f directory.Facts) (Grant, error) 
 func (p *Policy) DeriveWithin(id identity.Identity, f directory.Facts, limit int) (Grant, error) {
 	if id.Method == identity.MethodHealthCheck {
 		return p.deriveHealthCheck(id)
+	}
+	if id.Method == identity.MethodService {
+		return p.deriveService(id)
 	}
 	entitlements, err := p.entitlements(id.Selection, &f)
 	if err != nil {
@@ -122,6 +126,21 @@ func (p *Policy) deriveHealthCheck(id identity.Identity) (Grant, error) {
 	addHealthCheck(&b, g.InboxPrefix)
 	g.ConnectionTypes = enforcedTypes()
 	g.Tags = append(g.Tags, tagRole+profileHealthCheck)
+	g.Rules = b.build()
+	return g, p.Validate(&g)
+}
+
+// deriveService gives usher itself the account that its token names.
+func (p *Policy) deriveService(id identity.Identity) (Grant, error) {
+	account := id.Selection.Account
+	if account == "" || account == p.CalloutAccount || account == p.SystemAccount {
+		return Grant{}, fmt.Errorf("%w: %q", ErrNotInAccount, account)
+	}
+	g := newGrant(id, account)
+	var b builder
+	addService(&b)
+	g.ConnectionTypes = enforcedTypes()
+	g.Tags = append(g.Tags, tagRole+profileService)
 	g.Rules = b.build()
 	return g, p.Validate(&g)
 }

@@ -32,3 +32,10 @@ func addHealthCheck(b *builder, inbox string) {
 	b.both(inbox+".>", o)
 	b.both("healthcheck.>", o)
 }
+
+// addService adds the rules of usher's own connections into the account of a project: all of
+// it, as of a service_admin, because usher keeps the streams of the projects and publishes to
+// their topics, which are any subjects of the account.
+func addService(b *builder) {
+	b.both(">", Origin{Source: SourceProfile, Role: profileService})
+}

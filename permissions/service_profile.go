@@ -20,7 +20,7 @@ type Profile struct {
 
 // ReservedProfiles returns the names that no Profile has, because they are those of
 // profiles in this package.
-func ReservedProfiles() []string { return []string{profileHealthCheck, profileIngest} }
+func ReservedProfiles() []string { return []string{profileHealthCheck, profileIngest, profileService} }
 
 // CheckSubject returns an error if a profile must not have a subject on one side: if it
 // is no subject, or if it violates an invariant of every grant. Of the subjects that reach

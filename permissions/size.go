@@ -37,7 +37,7 @@ const SizeSlack = 1024
 // directory facts f, in bytes (see SizeSlack). It does not iterate over ACLs, because the
 // facts have their sums. The errors are those of Derive.
 func (p *Policy) Size(id identity.Identity, f directory.Facts) (int, error) {
-	if id.Method == identity.MethodHealthCheck {
+	if id.Method == identity.MethodHealthCheck || id.Method == identity.MethodService {
 		return answerSize(userClaims + 1024), nil
 	}
 	entitlements, err := p.entitlements(id.Selection, &f)

@@ -59,7 +59,7 @@ func (c *Credential) DigestToKeep(id *identity.Identity) directory.Digest {
 		if _, claims, ok := signedParts(c.NATSJWT); ok {
 			return directory.DigestOf(claims)
 		}
-	case identity.MethodPassword, identity.MethodWebhook, identity.MethodAnonymous, identity.MethodHealthCheck:
+	case identity.MethodPassword, identity.MethodWebhook, identity.MethodAnonymous, identity.MethodHealthCheck, identity.MethodService:
 	}
 	return directory.Digest{}
 }

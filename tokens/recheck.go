@@ -109,7 +109,7 @@ func (c *Credential) MayBe(m identity.Method) bool {
 	case identity.MethodAnonymous:
 		return false
 	case identity.MethodAPIKey, identity.MethodPassword, identity.MethodOIDC, identity.MethodIntrospection,
-		identity.MethodKubernetes, identity.MethodAutomate, identity.MethodWebhook, identity.MethodHealthCheck:
+		identity.MethodKubernetes, identity.MethodAutomate, identity.MethodWebhook, identity.MethodHealthCheck, identity.MethodService:
 	}
 	return c.Password != ""
 }

@@ -87,6 +87,11 @@ func accountsInUse(policy *permissions.Policy, s *snapshot.Snapshot) map[issuer.
 			}
 		}
 	}
+	if policy.ProjectAccounts {
+		for _, p := range SortedProjects(s) {
+			add(p.Account, "", "project "+p.Name+" (usher's own connection)")
+		}
+	}
 	for _, role := range directory.ServiceRoles() {
 		user, held := s.FirstWithServiceRole(role)
 		if !held {

@@ -63,6 +63,7 @@ func (p *Parts) Use(cfg *config.Config) error {
 func Policy(cfg *config.Config) *permissions.Policy {
 	return &permissions.Policy{
 		IngestAccount:      cfg.Accounts.Ingest,
+		ProjectAccounts:    cfg.UsesProjectAccounts(),
 		NoIngestStreaming:  !cfg.Accounts.IngestStreaming,
 		AdminAccount:       cfg.Accounts.ServiceAdmin,
 		HealthCheckAccount: cfg.Accounts.HealthCheck,

@@ -14,6 +14,7 @@ import (
 	"usher/tokens"
 	"usher/tokens/apikey"
 	"usher/tokens/health"
+	"usher/tokens/service"
 )
 
 // verifierInputs are what the verifiers of a configuration are made of.
@@ -38,6 +39,7 @@ type newVerifiers func(in *verifierInputs) ([]tokens.Verifier, error)
 func kinds() []newVerifiers {
 	return []newVerifiers{
 		healthVerifiers,
+		serviceVerifiers,
 		natsJWTVerifiers,
 		nkeyVerifiers,
 		apiKeyVerifiers,
@@ -83,6 +85,13 @@ func healthVerifiers(in *verifierInputs) ([]tokens.Verifier, error) {
 		return nil, nil
 	}
 	return []tokens.Verifier{health.NewVerifier(in.keyring, in.now)}, nil
+}
+
+func serviceVerifiers(in *verifierInputs) ([]tokens.Verifier, error) {
+	if !in.cfg.UsesProjectAccounts() {
+		return nil, nil
+	}
+	return []tokens.Verifier{service.NewVerifier(in.keyring, in.snapshot, in.now)}, nil
 }
 
 func apiKeyVerifiers(in *verifierInputs) ([]tokens.Verifier, error) {

@@ -21,6 +21,13 @@ type Projects struct {
 	StreamMaxBytes int           `yaml:"stream_max_bytes" default:"1073741824" rule:"no-limit-or-more" doc:"How many bytes a stream that usher creates keeps. When it is full, it refuses new messages. -1: no limit. usher does not change it later."`
 }
 
+// UsesProjectAccounts reports whether usher connects into the accounts of projects: for
+// messages over HTTP, for pushes, or to keep streams.
+func (c *Config) UsesProjectAccounts() bool {
+	return c.API.Messages || c.Projects.Streams == StreamsManaged ||
+		c.Push.Inside || c.Push.GRPC.Listen != "" || len(c.Push.Servers) > 0
+}
+
 // The values of api.service_tokens[].role.
 const (
 	ServiceTokenAdmin      = "service_admin"

@@ -61,6 +61,22 @@ func LogBridgeErrors(cfg *config.Config, log *slog.Logger, now func() time.Time)
 	return f.add
 }
 
+// LogAccountErrors returns a function that logs why usher's own connections into the accounts
+// of projects fail.
+func LogAccountErrors(cfg *config.Config, log *slog.Logger, now func() time.Time) func(account string, err error) {
+	f := failures{
+		at: "nats", urls: URLs(cfg), login: login{user: "usher-service"}, tls: &cfg.NATS.TLS,
+		refused: "usher itself refused the token, or did not answer; its log says why under a request of user usher-service",
+		other:   "is nats-server running at nats.urls? usher check tries each server", now: now,
+	}
+	f.log = func(a ...slog.Attr) {
+		log.LogAttrs(context.Background(), slog.LevelError, "cannot connect into the account of a project; retrying", a...)
+	}
+	return func(account string, err error) {
+		f.addOf(account, err)
+	}
+}
+
 // failures logs why a connection fails: each cause at once, and then not more than once in
 // logAgain.
 type failures struct {
@@ -75,13 +91,20 @@ type failures struct {
 	logged map[string]time.Time // by cause
 }
 
-func (f *failures) add(err error) {
-	if !f.due(cause(err)) {
+func (f *failures) add(err error) { f.addOf("", err) }
+
+// addOf is add for a connection into one of several accounts; empty: there is only one.
+func (f *failures) addOf(account string, err error) {
+	if !f.due(account + " " + cause(err)) {
 		return
 	}
-	f.log(
+	var of []slog.Attr
+	if account != "" {
+		of = append(of, slog.String("account", account))
+	}
+	f.log(append(of,
 		slog.String("error", secret.RedactDetected(err.Error())), slog.String("urls", f.urls), slog.String("user", f.user()), slog.String("hint", f.hint(err)),
-	)
+	)...)
 }
 
 func (f *failures) due(cause string) bool {

@@ -36,6 +36,7 @@ import (
 	"usher/tokens"
 	"usher/tokens/apikey"
 	"usher/tokens/health"
+	"usher/tokens/service"
 )
 
 // ServiceConfig configures a Service. URLs, Keyring and Directory are required.
@@ -120,7 +121,7 @@ func StartServiceNoWait(tb testing.TB, cfg ServiceConfig) *Service {
 	policy := Policy()
 	policy.Scoped, policy.AnyMQTTClientID = cfg.Scoped, cfg.AnyMQTT
 	chain := append(tokens.Chain{}, cfg.Verifiers...)
-	chain = append(chain, health.NewVerifier(s.Keyring, cfg.Now), apikey.NewVerifier(s.directory.Load, cfg.Now))
+	chain = append(chain, health.NewVerifier(s.Keyring, cfg.Now), service.NewVerifier(s.Keyring, s.directory.Load, cfg.Now), apikey.NewVerifier(s.directory.Load, cfg.Now))
 	s.Decider = &callout.Decider{Chain: chain, Snapshot: s.directory.Load, Now: cfg.Now, Ruleset: callout.FixedRuleset(policy, cfg.Identities)}
 	s.Service, err = callout.New(callout.Config{
 		URLs: cfg.URLs, Options: cfg.Options, Account: cfg.Account,

@@ -16,6 +16,7 @@ import (
 	"usher/tokens/nkey"
 	"usher/tokens/oidc"
 	"usher/tokens/password"
+	"usher/tokens/service"
 	"usher/tokens/webhook"
 	"usher/tokens/x509"
 )
@@ -62,6 +63,8 @@ func All() []Code {
 		{tokens.CodeNotConfigured, callout.Denied, "The verifier or the authority that vouched for the credential of a live session is not configured any more.", ""},
 		{tokens.CodeSelection, callout.Denied, "The user name is `project=` or `account=` without a name.", "Check for an unset variable on the client."},
 		{health.CodeInvalid, callout.Denied, "The token is a health check token, but no issuer key of this keyring signed it, or it is too old.", "Check that all replicas share one keyring, and that the health check reads the file that the running service writes."},
+		{service.CodeInvalid, callout.Denied, "The token is one of usher's own connections into the accounts of projects, but no issuer key of this keyring signed it, or it is too old.", "Check that all replicas share one keyring, and compare the clocks of their machines."},
+		{service.CodeAccount, callout.Denied, "The token is one of usher's own connections, for an account in which no project of the directory lives.", "If the project is new, the replica that answered did not have it yet: usher tries again."},
 		{oidc.CodeMalformed, callout.Denied, "The token begins as a JWT, but is not one in the compact form that RFC 7519 describes: three parts in base64url, JSON without a name that occurs twice.", "It was truncated, or white space was added. The cause in the log says which part is wrong."},
 		{oidc.CodeTooLarge, callout.Denied, "The JWT is larger than `max_size` of its authority.", "Ask the provider for fewer claims, such as groups, or increase max_size and nats-server's max_control_line."},
 		{oidc.CodeEncrypted, callout.Denied, "The JWT is encrypted, so usher cannot read it, and no other verifier knows it.", "Let the provider issue signed tokens, or configure introspection."},

@@ -33,19 +33,20 @@ const (
 
 // Prefixes and alphabets of secrets.
 const (
-	prefixKey    = "usher_"
-	prefixHealth = "HEALTHCHECK-"
-	prefixJWT    = "eyJ" // base64url of `{"`
-	hexDigits    = "0123456789abcdefABCDEF"
-	base32       = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+	prefixKey     = "usher_"
+	prefixHealth  = "HEALTHCHECK-"
+	prefixService = "USHERSERVICE-"
+	prefixJWT     = "eyJ" // base64url of `{"`
+	hexDigits     = "0123456789abcdefABCDEF"
+	base32        = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 )
 
 // Suspect reports whether text begins as a secret does, leading white space aside:
-// with usher_ or HEALTHCHECK-, or as an nkeys seed. It may still be a name
+// with usher_, HEALTHCHECK- or USHERSERVICE-, or as an nkeys seed. It may still be a name
 // ("usher_events"), but it is not shown.
 func Suspect(text string) bool {
 	text = strings.TrimSpace(text)
-	return strings.HasPrefix(text, prefixKey) || strings.HasPrefix(text, prefixHealth) || isSeed(text)
+	return strings.HasPrefix(text, prefixKey) || strings.HasPrefix(text, prefixHealth) || strings.HasPrefix(text, prefixService) || isSeed(text)
 }
 
 // isSeed reports whether text begins with an nkeys seed: S, the letter of an
@@ -75,7 +76,7 @@ func isCertain(run string) bool {
 	if len(run) < minCertain { // the quick answer for most texts
 		return false
 	}
-	for _, prefix := range []string{prefixKey, prefixHealth} {
+	for _, prefix := range []string{prefixKey, prefixHealth, prefixService} {
 		if at := strings.Index(run, prefix); at >= 0 && len(run)-at >= minCertain {
 			return true
 		}

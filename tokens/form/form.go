@@ -11,12 +11,18 @@ import (
 
 	"usher/tokens/apikey"
 	"usher/tokens/health"
+	"usher/tokens/service"
 )
 
-// Own reports whether a token is in a form of usher or of NATS: an API key, a health-check
-// token or a NATS JWT. No other system knows it, so none may see it.
+// Own reports whether a token is in a form of usher or of NATS: an API key, a token that
+// usher gives itself, or a NATS JWT. No other system knows it, so none may see it.
 func Own(token string) bool {
-	return strings.HasPrefix(token, apikey.Prefix) || strings.HasPrefix(token, health.Prefix) || IsNATSJWT(token)
+	return strings.HasPrefix(token, apikey.Prefix) || OfUsher(token) || IsNATSJWT(token)
+}
+
+// OfUsher reports whether a token has the form of those that usher gives itself.
+func OfUsher(token string) bool {
+	return strings.HasPrefix(token, health.Prefix) || strings.HasPrefix(token, service.Prefix)
 }
 
 // IsNATSJWT reports whether the header of a text is that of a NATS JWT.

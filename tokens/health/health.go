@@ -1,23 +1,17 @@
-// Package health creates and verifies the tokens of usher's own health check. A token
-// is signed with the issuer key, which the replicas share, so every replica accepts
-// the tokens of the others without any exchange (docs/adr).
+// Package health creates and verifies the tokens of usher's own health check. They are
+// tokens that usher gives itself (package selfsigned).
 package health
 
 import (
 	"context"
-	"crypto/ed25519"
-	"encoding/base64"
-	"encoding/binary"
 	"fmt"
 	"io"
-	"strings"
 	"time"
-
-	"github.com/nats-io/nkeys"
 
 	"usher/identity"
 	"usher/issuer"
 	"usher/tokens"
+	"usher/tokens/selfsigned"
 )
 
 // Prefix is the prefix of every health-check token, as in Chef Automate's event gateway.
@@ -33,30 +27,18 @@ const Lifetime = 24 * time.Hour
 // that has expired.
 const CodeInvalid = "healthcheck_invalid"
 
-// domain separates these signatures from every other use of the key.
-const domain = "usher health check v1\x00"
+// kind are these tokens among those that usher gives itself.
+func kind() selfsigned.Kind {
+	return selfsigned.Kind{Prefix: Prefix, Domain: "usher health check v1\x00"}
+}
 
-const (
-	randomBytes = 20
-	expiryBytes = 8
-	signedBytes = randomBytes + expiryBytes
-	totalBytes  = signedBytes + ed25519.SignatureSize
-)
-
-// New returns a token that is valid until now + Lifetime: Prefix, then base64url
-// of 20 random bytes, the Unix time of expiry (8 bytes, big endian), and the
-// signature of both.
+// New returns a token that is valid until now + Lifetime.
 func New(ctx context.Context, s issuer.Signer, random io.Reader, now time.Time) (string, error) {
-	raw := make([]byte, signedBytes, totalBytes)
-	if _, err := io.ReadFull(random, raw[:randomBytes]); err != nil {
-		return "", fmt.Errorf("make health-check token: %w", err)
-	}
-	binary.BigEndian.PutUint64(raw[randomBytes:], uint64(now.Add(Lifetime).Unix())) //nolint:gosec // after 1970
-	sig, err := s.Sign(ctx, append([]byte(domain), raw...))
+	token, err := kind().New(ctx, s, random, selfsigned.Claims{Expires: now.Add(Lifetime)})
 	if err != nil {
-		return "", fmt.Errorf("sign health-check token: %w", err)
+		return "", fmt.Errorf("health check: %w", err)
 	}
-	return Prefix + base64.RawURLEncoding.EncodeToString(append(raw, sig...)), nil
+	return token, nil
 }
 
 // Verifier verifies health-check tokens that any issuer key of the keyring has signed.
@@ -75,34 +57,21 @@ func (*Verifier) Name() string { return "healthcheck" }
 
 // Verify implements tokens.Verifier.
 func (v *Verifier) Verify(_ context.Context, c *tokens.Credential) (identity.Identity, error) {
-	body, found := strings.CutPrefix(c.Token(), Prefix)
-	if !found {
+	if !kind().Is(c.Token()) {
 		return identity.Identity{}, tokens.ErrNotApplicable
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(body)
-	if err != nil || len(raw) != totalBytes || !v.validSignature(raw) {
+	claims, ok := kind().Open(v.keyring(), c.Token())
+	if !ok || claims.Text != "" {
 		return identity.Identity{}, tokens.Reject(CodeInvalid, "not a health-check token of this keyring", identity.Identity{})
 	}
-	expires := time.Unix(int64(binary.BigEndian.Uint64(raw[randomBytes:signedBytes])), 0) //nolint:gosec // signed by us
 	id := identity.Identity{
 		Name:      UserName,
 		Authority: identity.AuthorityUsher,
 		Method:    identity.MethodHealthCheck,
-		NotAfter:  expires,
+		NotAfter:  claims.Expires,
 	}
-	if !v.now().Before(expires) {
+	if !v.now().Before(claims.Expires) {
 		return identity.Identity{}, tokens.Reject(CodeInvalid, "the health-check token has expired", id)
 	}
 	return id, nil
-}
-
-func (v *Verifier) validSignature(raw []byte) bool {
-	message := append([]byte(domain), raw[:signedBytes]...)
-	for _, s := range v.keyring().Signers() {
-		kp, err := nkeys.FromPublicKey(s.PublicKey())
-		if err == nil && kp.Verify(message, raw[signedBytes:]) == nil {
-			return true
-		}
-	}
-	return false
 }

@@ -13,7 +13,7 @@ import (
 // confirms reports whether the certificate matters beside another credential. Usher's
 // own health check may use a certificate that belongs to nobody.
 func (v *Verifier) confirms(c *tokens.Credential, id *identity.Identity) bool {
-	return len(c.VerifiedChains) > 0 && v.cfg.WithToken != WithTokenIgnore && id.Method != identity.MethodHealthCheck
+	return len(c.VerifiedChains) > 0 && v.cfg.WithToken != WithTokenIgnore && id.Method != identity.MethodHealthCheck && id.Method != identity.MethodService
 }
 
 // Confirm implements tokens.Confirmer.

@@ -14,6 +14,7 @@ import (
 	"usher/permissions"
 	"usher/tokens"
 	"usher/tokens/health"
+	"usher/tokens/service"
 
 	"github.com/nats-io/nkeys"
 )
@@ -72,7 +73,7 @@ func (e *Engine) decideAdopted(s *session.Session, before, snap *snapshot.Snapsh
 // users of the directory, and under names with "~" identities that a rule gives something.
 func unknownAdopted(name string, rules *callout.Ruleset, snap *snapshot.Snapshot) verdict {
 	switch {
-	case name == health.UserName:
+	case name == health.UserName, name == service.UserName:
 		return verdict{}
 	case strings.Contains(name, "~") && rules.Rules == nil:
 		return verdict{cause: tokens.CodeNotConfigured, what: "there are no rules of identities any more"}
