@@ -1,0 +1,200 @@
+package lease
+
+import (
+	"cmp"
+	"context"
+	"hash/fnv"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// parallel is how many entries are written at once.
+const parallel = 16
+
+// forgetAfter is when a worker that is gone is forgotten.
+const forgetAfter = time.Hour
+
+// decide gives back and takes what it must, and tells Hold.
+func (l *Leases) decide(ctx context.Context) {
+	l.mu.Lock()
+	now := l.cfg.Now()
+	kv := l.kv
+	ready := kv != nil && l.synced && l.wanted != nil && l.validAt(now)
+	if !ready {
+		l.mu.Unlock()
+		l.hold(nil)
+		return
+	}
+	p := l.plan(now)
+	l.mu.Unlock()
+	if len(p.release) > 0 {
+		l.hold(p.keep)
+		l.each(p.release, func(id string) { l.remove(ctx, kv, id) })
+	}
+	l.each(p.forget, func(id string) {
+		l.remove(ctx, kv, id)
+		_ = kv.Purge(ctx, statePrefix+id) // it says little about a subscription that is gone
+	})
+	for _, name := range p.departed {
+		_ = kv.Purge(ctx, workerPrefix+name)
+	}
+	l.each(p.take, func(id string) { l.acquire(ctx, kv, id) })
+	l.mu.Lock()
+	var mine []string
+	for _, id := range l.mine() {
+		if l.wanted[id] && !slices.Contains(p.release, id) {
+			mine = append(mine, id)
+		}
+	}
+	l.mu.Unlock()
+	l.hold(mine)
+}
+
+// hold calls Hold if something has changed.
+func (l *Leases) hold(ids []string) {
+	l.mu.Lock()
+	same := slices.Equal(l.holding, ids)
+	l.holding = ids
+	l.mu.Unlock()
+	if !same {
+		l.cfg.Hold(ids)
+	}
+}
+
+// plan is what to do: all are ids of subscriptions.
+type plan struct {
+	keep, release, take []string
+	forget              []string // subscriptions that are no more
+	departed            []string // workers that died long ago
+}
+
+func (l *Leases) plan(now time.Time) plan {
+	var p plan
+	live := l.live(now)
+	share := (len(l.wanted) + len(live) - 1) / len(live)
+	var free []string
+	for id := range l.wanted {
+		o := l.leases[id]
+		switch {
+		case o.worker == l.cfg.Name:
+			p.keep = append(p.keep, id)
+		case o.worker == "" || l.dead(o.worker, now):
+			free = append(free, id)
+		}
+	}
+	for id, o := range l.leases {
+		if !l.wanted[id] && (o.worker == l.cfg.Name || o.worker != "" && l.dead(o.worker, now)) {
+			p.forget = append(p.forget, id)
+		}
+	}
+	for name, s := range l.workers {
+		if name == l.cfg.Name || now.Sub(s.at) < forgetAfter {
+			continue
+		}
+		delete(l.workers, name)
+		if !s.gone {
+			p.departed = append(p.departed, name)
+		}
+	}
+	l.order(p.keep)
+	if len(p.keep) > share {
+		p.keep, p.release = p.keep[:share:share], p.keep[share:]
+	}
+	l.order(free)
+	p.take = free[:min(len(free), max(0, share-len(p.keep)))]
+	if len(p.release) > 0 {
+		p.take = nil
+	}
+	slices.Sort(p.keep)
+	return p
+}
+
+// order sorts ids by how much a worker wants them, so that workers do not want the same.
+func (l *Leases) order(ids []string) {
+	rank := func(id string) uint64 {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(l.cfg.Name + " " + id))
+		return h.Sum64()
+	}
+	slices.SortFunc(ids, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
+}
+
+// live returns the workers that live, this one among them.
+func (l *Leases) live(now time.Time) []string {
+	names := []string{l.cfg.Name}
+	for name, s := range l.workers {
+		if name != l.cfg.Name && !s.gone && now.Sub(s.at) < l.cfg.Expire {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// dead reports whether what a worker has may be taken over.
+func (l *Leases) dead(name string, now time.Time) bool {
+	s, known := l.workers[name]
+	if !known { // its entry may still come
+		l.workers[name] = seen{at: now}
+		return false
+	}
+	return s.gone || now.Sub(s.at) >= l.cfg.Expire
+}
+
+func (l *Leases) acquire(ctx context.Context, kv jetstream.KeyValue, id string) {
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.Expire/2)
+	defer cancel()
+	l.mu.Lock()
+	before := l.leases[id]
+	l.mu.Unlock()
+	var revision uint64
+	var err error
+	if before.worker == "" {
+		revision, err = kv.Create(ctx, leasePrefix+id, []byte(l.cfg.Name))
+	} else {
+		revision, err = kv.Update(ctx, leasePrefix+id, []byte(l.cfg.Name), before.revision)
+	}
+	if err != nil {
+		return // another was faster, or it is tried again
+	}
+	l.note(id, owned{worker: l.cfg.Name, revision: revision})
+}
+
+func (l *Leases) remove(ctx context.Context, kv jetstream.KeyValue, id string) {
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.Expire/2)
+	defer cancel()
+	l.mu.Lock()
+	before := l.leases[id]
+	l.mu.Unlock()
+	if before.worker == "" {
+		return
+	}
+	if kv.Purge(ctx, leasePrefix+id, jetstream.LastRevision(before.revision)) == nil {
+		l.note(id, owned{revision: before.revision})
+	}
+}
+
+// note takes over what was just written, unless the watch has shown something newer.
+func (l *Leases) note(id string, o owned) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if o.revision >= l.leases[id].revision {
+		l.leases[id] = o
+	}
+}
+
+// each calls f for each id, several at once.
+func (l *Leases) each(ids []string, f func(id string)) {
+	var running sync.WaitGroup
+	slots := make(chan struct{}, parallel)
+	for _, id := range ids {
+		slots <- struct{}{}
+		running.Go(func() {
+			defer func() { <-slots }()
+			f(id)
+		})
+	}
+	running.Wait()
+}
