@@ -24,6 +24,7 @@ const (
 	nkeyTest      program = "nkey.test"
 	natsJWTTest   program = "natsjwt.test"
 	sessionsTest  program = "sessions.test"
+	storeTest     program = "store.test"
 	supervisors   program = "supervisors"
 )
 
@@ -32,7 +33,8 @@ const natsServerModule = "github.com/nats-io/nats-server/v2"
 func testPackages() map[program]string {
 	return map[program]string{
 		calloutTest: "usher/callout", directoryTest: "usher/directory/snapshot", kvTest: "usher/directory/kv", sessionsTest: "usher/app/sessions",
-		oidcTest: "usher/tokens/oidc", nkeyTest: "usher/tokens/nkey", natsJWTTest: "usher/tokens/natsjwt",
+		storeTest: "usher/app/messages/store",
+		oidcTest:  "usher/tokens/oidc", nkeyTest: "usher/tokens/nkey", natsJWTTest: "usher/tokens/natsjwt",
 	}
 }
 
@@ -45,7 +47,7 @@ func (p program) recipe() (command []string, pkg string) {
 		return []string{"build"}, "usher/scripts/bench/reference"
 	case supervisors:
 		return []string{"build"}, "usher/scripts/bench/supervisors"
-	case calloutTest, directoryTest, kvTest, oidcTest, nkeyTest, natsJWTTest, sessionsTest:
+	case calloutTest, directoryTest, kvTest, oidcTest, nkeyTest, natsJWTTest, sessionsTest, storeTest:
 		return []string{"test", "-c"}, testPackages()[p]
 	case usher, nobody:
 	}

@@ -47,6 +47,7 @@ func TestAcknowledgeLate(t *testing.T) {
 
 // What the comment in ack.go says of nats-server.
 func TestStaleAcknowledgements(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	f.publish(t, "a", "b", "c")
 	got := f.pull(t, 3)
@@ -65,7 +66,11 @@ func TestStaleAcknowledgements(t *testing.T) {
 }
 
 // A delivery of one subscription acknowledges nothing of another, and a made-up one nothing.
+//
+// Attack: a consumer acknowledges messages of another subscription with a delivery of its own
+// Held by: the subject of an acknowledgement has the names of the directory, and nothing that a client sent but numbers
 func TestForgedDeliveries(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	f.consume(t, "other", func(*jetstream.ConsumerConfig) {})
 	f.publish(t, "a")

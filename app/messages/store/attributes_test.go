@@ -32,6 +32,8 @@ func carried(t *testing.T, header nats.Header) nats.Header {
 	return got
 }
 
+// Attack: a publisher deletes a stream's messages, or a part of it, with an attribute that is called Nats-Rollup
+// Held by: attributes with names that servers or clients act upon are no headers of their own
 func TestPlainAttributes(t *testing.T) {
 	for name, plain := range map[string]bool{
 		"event-id": true, "X": true, "a.b_c~1": true, "traceparent": true, "Natsy": true,
@@ -76,8 +78,11 @@ func TestAttributesOfOthers(t *testing.T) {
 // Any attributes arrive as they were, and none as a header that servers act upon.
 func FuzzAttributes(f *testing.F) {
 	for _, seed := range [][4]string{
-		{"a", "1", "A", "2"}, {"", "", "Status", "404"}, {"Nats-Rollup", "all", "nats-ttl", "1s"},
-		{"ä", "😀\u2028", "x", "\r\nNats-Rollup: all"}, {attributesHeader, `{"a":"b"}`, "k", "<&>\x00\x7f"},
+		{"a", "1", "A", "2"},
+		{"", "", "Status", "404"},
+		{"Nats-Rollup", "all", "nats-ttl", "1s"},
+		{"ä", "😀\u2028", "x", "\r\nNats-Rollup: all"},
+		{attributesHeader, `{"a":"b"}`, "k", "<&>\x00\x7f"},
 	} {
 		f.Add(seed[0], seed[1], seed[2], seed[3])
 	}

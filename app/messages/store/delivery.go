@@ -60,7 +60,7 @@ func ackSubject(ref messages.SubscriptionRef, d messages.Delivery) string {
 	b = append(b, ref.Project.Name...)
 	b = append(b, '.')
 	b = append(b, ref.Subscription.Name...)
-	for _, n := range [...]uint64{d.Count, d.Stream, d.Consumer, uint64(max(0, d.Timestamp)), 0} { //nolint:gosec // not negative
+	for _, n := range [...]uint64{d.Count, d.Stream, d.Consumer, uint64(max(0, d.Timestamp)), 0} {
 		b = append(b, '.')
 		b = strconv.AppendUint(b, n, 10)
 	}

@@ -33,7 +33,7 @@ const (
 
 // publishError classifies the error in the answer to a message.
 func publishError(e *jetstream.APIError) error {
-	switch e.ErrorCode {
+	switch e.ErrorCode { //nolint:exhaustive // the others have no kind of their own
 	case codeStoreFailed, codeAccountLimit, codeMemoryLimit, codeStorageLimit:
 		return fmt.Errorf("%w: %w", messages.ErrFull, e)
 	case codeMessageTooBig, codeHeaderTooBig:

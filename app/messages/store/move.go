@@ -58,7 +58,7 @@ func (s *Store) Move(ctx context.Context, sub messages.SubscriptionRef, offset u
 
 // mayReset reports whether servers reset a consumer with this configuration to offset.
 func mayReset(cfg *jetstream.ConsumerConfig, offset uint64) bool {
-	switch cfg.DeliverPolicy {
+	switch cfg.DeliverPolicy { //nolint:exhaustive // the others are not reset
 	case jetstream.DeliverAllPolicy:
 		return true
 	case jetstream.DeliverByStartSequencePolicy:

@@ -88,17 +88,15 @@ func (s *Store) publish(ctx context.Context, a *account, topic messages.TopicRef
 		return nil, fmt.Errorf("wait to publish: %w", err)
 	}
 	defer a.inFlight.Release(int64(len(out)))
-	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.Timeout, errNoAnswer)
-	defer cancel()
-	for {
+	for tries := s.cfg.Timeout / noLeaderPause; ; tries-- {
 		answers, err := s.send(ctx, a, out)
 		if isUnserved(answers) {
 			// Nothing was stored, so nothing is published twice or out of order.
-			if err := s.whyNoTopic(ctx, topic); !errors.Is(err, errNoLeader) {
+			if err := s.whyNoTopic(ctx, topic); !errors.Is(err, errNoLeader) || tries <= 0 {
 				return nil, err
 			}
 			if err := pause(ctx, noLeaderPause); err != nil {
-				return nil, errNoLeader
+				return nil, err
 			}
 			continue
 		}

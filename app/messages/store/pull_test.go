@@ -110,6 +110,7 @@ func TestPullWithoutConsumer(t *testing.T) {
 
 // A subscription whose messages are all out has none to give, and says so.
 func TestPullWithAllOut(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	f.sub.Subscription = &directory.Subscription{Name: "few", Topic: "T"}
 	f.consume(t, "few", func(c *jetstream.ConsumerConfig) { c.MaxAckPending = 1 })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -114,24 +115,32 @@ func (r *replies) receive(m *nats.Msg) {
 	}
 }
 
-// wait returns the answers once they are complete, the context ends or the time is over.
-// An answer that is missing is nil.
+// wait returns the answers once they are complete, the context ends, or none has come for the
+// time of timeout. An answer that is missing is nil.
 func (b *batch) wait(ctx context.Context, timeout time.Duration) ([]*nats.Msg, error) {
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
-	var err error
-	select {
-	case <-b.all:
-		return b.answers, nil // nobody changes them any more
-	case <-timer.C:
-		err = errNoAnswer
-	case <-ctx.Done():
-		err = context.Cause(ctx)
+	for missing := len(b.answers); ; {
+		select {
+		case <-b.all:
+			return b.answers, nil // nobody changes them any more
+		case <-timer.C:
+			answers, now := b.sofar()
+			if now == missing {
+				return answers, errNoAnswer
+			}
+			missing = now
+			timer.Reset(timeout)
+		case <-ctx.Done():
+			answers, _ := b.sofar()
+			return answers, context.Cause(ctx)
+		}
 	}
+}
+
+// sofar returns the answers that have come, and how many are missing.
+func (b *batch) sofar() ([]*nats.Msg, int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.missing == 0 {
-		return b.answers, nil
-	}
-	return append([]*nats.Msg(nil), b.answers...), err
+	return slices.Clone(b.answers), b.missing
 }

@@ -13,6 +13,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -81,6 +82,8 @@ func (s *Store) account(ctx context.Context, name string) (*account, error) {
 		return nil, err
 	}
 	a = &account{conn: conn, replies: r, inFlight: semaphore.NewWeighted(int64(s.cfg.MaxInFlight))}
-	s.accounts[name] = a // the connection before was closed, and its subscription with it
+	s.accounts[name] = a
+	// Connections that nobody used are closed, and their subscription with them.
+	maps.DeleteFunc(s.accounts, func(_ string, a *account) bool { return a.conn.IsClosed() })
 	return a, nil
 }

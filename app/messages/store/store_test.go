@@ -79,10 +79,7 @@ func start(tb testing.TB, change ...func(*fixture)) *fixture {
 	var err error
 	f.other, err = jetstream.New(connect(tb, f.server.ClientURL()))
 	must(tb, err)
-	project := &directory.Project{Name: "P", Account: "A"}
-	f.topic = messages.TopicRef{Project: project, Topic: &directory.Topic{Name: "T", Subject: "P.T"}}
-	f.sub = messages.SubscriptionRef{Project: project, Topic: f.topic.Topic, Subscription: &directory.Subscription{Name: "S", Topic: "T"}}
-	f.stream = jetstream.StreamConfig{Name: "P", Subjects: []string{"P.T", "P.U"}, Discard: jetstream.DiscardNew}
+	f.refer()
 	for _, c := range change {
 		c(f)
 	}
@@ -91,6 +88,14 @@ func start(tb testing.TB, change ...func(*fixture)) *fixture {
 	f.consume(tb, "S", func(*jetstream.ConsumerConfig) {})
 	f.Store = store.New(store.Config{Accounts: plain{f.conn}, Now: func() time.Time { return f.now() }})
 	return f
+}
+
+// refer sets what the tests refer to.
+func (f *fixture) refer() {
+	project := &directory.Project{Name: "P", Account: "A"}
+	f.topic = messages.TopicRef{Project: project, Topic: &directory.Topic{Name: "T", Subject: "P.T"}}
+	f.sub = messages.SubscriptionRef{Project: project, Topic: f.topic.Topic, Subscription: &directory.Subscription{Name: "S", Topic: "T"}}
+	f.stream = jetstream.StreamConfig{Name: "P", Subjects: []string{"P.T", "P.U"}, Discard: jetstream.DiscardNew}
 }
 
 func (f *fixture) ctx(tb testing.TB) context.Context {
