@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"usher/api/bulk"
+	"usher/api/messages"
 	"usher/api/projects"
 	"usher/api/rest"
 	"usher/api/sessions"
@@ -59,6 +60,10 @@ type Config struct {
 	// operator mode, where projects should not share one account by default.
 	AccountRequired bool
 
+	// Streams keeps the streams and consumers of projects; nil: somebody else does
+	// (projects.streams: manual).
+	Streams messages.Streams
+
 	Version        string
 	DefaultAccount string        // of projects that set none; empty: they must set one
 	KeyIn          rest.KeyIn    // default: header
@@ -95,6 +100,7 @@ func (c *Config) sessions() *sessions.Handlers {
 func (c *Config) projects() *projects.Handlers {
 	return projects.New(projects.Config{
 		Accounts: c.Accounts, AccountRequired: c.AccountRequired, DefaultAccount: c.DefaultAccount, Reserved: c.Reserved,
+		Streams: c.Streams,
 	})
 }
 

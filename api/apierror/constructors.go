@@ -196,6 +196,25 @@ func OtherCount(n, expected int) *Error {
 	return Conflict("The filter now finds %d session(s), not %d", n, expected).WithDetails("nothing was closed")
 }
 
+// StreamsUnavailable says that JetStream cannot be asked what a removal would lose.
+func StreamsUnavailable(cause error) *Error {
+	return newError(http.StatusServiceUnavailable, "UNAVAILABLE", "JetStream cannot be asked now which messages would be lost").
+		WithDetails("nothing was removed; purge=true removes it without asking").WithCause(cause)
+}
+
+// WouldLose refuses to remove something with which n messages would be lost.
+func WouldLose(kind Kind, n uint64) *Error {
+	messages := fmt.Sprintf("%d messages", n)
+	if n == 1 {
+		messages = "1 message"
+	}
+	what := " would be lost"
+	if kind == Subscription {
+		what = " that nobody has acknowledged would be lost"
+	}
+	return Conflict("%s has messages", kind).WithDetails(messages+what, "purge=true (usher "+kind.Lower()+" rm --purge) removes it with them")
+}
+
 func failedPrecondition(message string) *Error {
 	return newError(http.StatusConflict, "FAILED_PRECONDITION", "%s", message)
 }

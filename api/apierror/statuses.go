@@ -21,13 +21,13 @@ func Statuses() []Status {
 		{http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "The path has other methods; `Allow` lists them."},
 		{http.StatusRequestTimeout, "TIMEOUT", "The body did not arrive in time."},
 		{http.StatusConflict, "ALREADY_EXISTS", "The name is taken."},
-		{http.StatusConflict, "CONFLICT", "`If-Match` names another revision than the current one, which `ETag` contains; or the current state does not allow the change."},
+		{http.StatusConflict, "CONFLICT", "`If-Match` names another revision than the current one, which `ETag` contains; or the current state does not allow the change, for example because messages would be lost and the request does not say `purge=true`."},
 		{http.StatusConflict, "FAILED_PRECONDITION", "This installation does not have what the request needs, and the same request fails again: the directory is a file, which is edited where it is; or usher has no user of the system account with which it could ask the servers about sessions."},
 		{http.StatusRequestEntityTooLarge, "INVALID_ARGUMENT", "The body is too large."},
 		{http.StatusTooManyRequests, "TOO_MANY_REQUESTS", "This address sent too many invalid keys, certificates or logout tokens, or this user too many requests that its roles do not permit; `Retry-After` is in seconds. A valid key is never rejected for this reason, and neither is a request that its roles permit. With a client certificate also: its binding has as many keys as it may have at a time (`api.x509.max_keys`); `Retry-After` says when the first of them ends."},
 		{http.StatusTooManyRequests, "RESOURCE_EXHAUSTED", "The administrators of the project have used up its share of the directory (`directory.max_project_bytes`) with entries they created, and with entries they removed within the last day. You can still remove entries, and make changes that add no bytes; the limit does not apply to a service_admin."},
 		{http.StatusInternalServerError, "INTERNAL_SERVER_ERROR", "usher has a fault. The log has the cause under the request id."},
 		{http.StatusInsufficientStorage, "INSUFFICIENT_STORAGE", "The bucket of the directory is nearly full. You can still remove entries, and make changes that add no bytes."},
-		{http.StatusServiceUnavailable, "UNAVAILABLE", "The directory cannot be read or changed now, or no CA tells whether a client certificate has been revoked, or the keys of the provider of a logout token cannot be fetched. The change may have been made: read the resource before you try again."},
+		{http.StatusServiceUnavailable, "UNAVAILABLE", "The directory cannot be read or changed now, or no CA tells whether a client certificate has been revoked, or the keys of the provider of a logout token cannot be fetched, or JetStream does not answer. The change may have been made: read the resource before you try again."},
 	}
 }

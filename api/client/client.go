@@ -33,6 +33,9 @@ type Config struct {
 	InsecureHTTP bool          // allows http to another machine, with the key unencrypted
 	Timeout      time.Duration // of one request, including its response; 0: DefaultTimeout
 	UserAgent    string
+	// Warn receives what a server says about a request that has succeeded only in part; nil:
+	// nobody wants to know.
+	Warn func(text string)
 }
 
 // Client calls the API of one server. It is safe for concurrent use.
@@ -42,6 +45,7 @@ type Client struct {
 	key       string
 	userAgent string
 	http      *http.Client
+	warn      func(text string)
 }
 
 // New checks the configuration; it does not connect. Its errors are ErrServer,
@@ -66,7 +70,7 @@ func New(cfg *Config) (*Client, error) {
 		timeout = DefaultTimeout
 	}
 	return &Client{
-		base: strings.TrimRight(base.String(), "/"), host: base.Host, key: cfg.Key, userAgent: cfg.UserAgent,
+		base: strings.TrimRight(base.String(), "/"), host: base.Host, key: cfg.Key, userAgent: cfg.UserAgent, warn: cfg.Warn,
 		http: &http.Client{
 			Timeout: timeout,
 			Transport: &http.Transport{ // without Proxy, so that the environment sets none

@@ -33,8 +33,8 @@ func (c *Client) UpdateProject(ctx context.Context, name string, in *wire.Projec
 	return p, err
 }
 
-// PurgeProject removes a project that has an account of its own, and the streams in that
-// account.
+// PurgeProject removes a project with its stream, or if it has an account of its own with all
+// streams in that.
 func (c *Client) PurgeProject(ctx context.Context, name string) error {
 	return c.do(ctx, http.MethodDelete, projectPath(name), query("purge", "true"))
 }

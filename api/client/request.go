@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
+	"strings"
 	"sync/atomic"
 )
 
@@ -119,6 +121,7 @@ func (c *Client) send(ctx context.Context, hc *http.Client, r *request) (*http.R
 		return nil, c.transportError(r, err, sent.Load())
 	}
 	if response.StatusCode/100 == 2 {
+		c.showWarnings(response.Header)
 		return response, nil
 	}
 	defer response.Body.Close() //nolint:errcheck // read only
@@ -127,6 +130,16 @@ func (c *Client) send(ctx context.Context, hc *http.Client, r *request) (*http.R
 		return nil, c.transportError(r, err, true)
 	}
 	return nil, responseError(response, text)
+}
+
+// showWarnings hands over the warnings of a response: `299 usher "text"`.
+func (c *Client) showWarnings(h http.Header) {
+	for _, value := range h.Values("Warning") {
+		quoted, ok := strings.CutPrefix(value, "299 usher ")
+		if text, err := strconv.Unquote(quoted); ok && err == nil && c.warn != nil {
+			c.warn(text)
+		}
+	}
 }
 
 // transportError is the error of a request without a response. sent says whether the server may have

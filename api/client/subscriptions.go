@@ -31,3 +31,8 @@ func (c *Client) CreateSubscription(ctx context.Context, project, name string, i
 func (c *Client) DeleteSubscription(ctx context.Context, project, name string, etag ETag) error {
 	return c.do(ctx, http.MethodDelete, subscriptionPath(project, name), ifMatch(etag))
 }
+
+// PurgeSubscription removes a subscription with the messages that nobody has acknowledged.
+func (c *Client) PurgeSubscription(ctx context.Context, project, name string) error {
+	return c.do(ctx, http.MethodDelete, subscriptionPath(project, name), query("purge", "true"))
+}

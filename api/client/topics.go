@@ -32,6 +32,11 @@ func (c *Client) DeleteTopic(ctx context.Context, project, name string, etag ETa
 	return c.do(ctx, http.MethodDelete, topicPath(project, name), ifMatch(etag))
 }
 
+// PurgeTopic removes a topic with its messages.
+func (c *Client) PurgeTopic(ctx context.Context, project, name string) error {
+	return c.do(ctx, http.MethodDelete, topicPath(project, name), query("purge", "true"))
+}
+
 // TopicSubscriptions returns the subscriptions that read a topic.
 func (c *Client) TopicSubscriptions(ctx context.Context, project, name string) (*wire.SubscriptionNames, error) {
 	s, _, err := fetch[wire.SubscriptionNames](ctx, c, http.MethodGet, topicPath(project, name).append("/subscriptions"))

@@ -16,7 +16,7 @@ import (
 // If the project is not in the directory any more, it closes the account that the project left.
 func (h *Handlers) removeWithAccount(r *rest.Request, name string, purge bool, remove func(account string) error) error {
 	if h.cfg.Accounts == nil {
-		if purge {
+		if purge && h.cfg.Streams == nil {
 			return apierror.Invalid("This service closes no accounts, and so deletes no streams: run usher project rm -c usher.yaml --purge on the machine that has the operator's key")
 		}
 		return remove("")
@@ -36,7 +36,7 @@ func (h *Handlers) removeWithAccount(r *rest.Request, name string, purge bool, r
 	case own == "" && !exists:
 		return apierror.NotFound(apierror.Project)
 	case own == "" || projectIn(s, own, name) != "":
-		if purge {
+		if purge && h.cfg.Streams == nil {
 			return apierror.Conflict("Account %s is used by other projects too", apierror.SafeName(account))
 		}
 		return remove("")

@@ -1,5 +1,7 @@
 package projects
 
+import "usher/api/messages"
+
 // Config is what the handlers need.
 type Config struct {
 	// Accounts creates and closes accounts of projects; nil: this service does not.
@@ -12,6 +14,8 @@ type Config struct {
 	// Reserved lists the accounts that no project may use: the callout account and the
 	// system account, by all their names.
 	Reserved []string
+	// Streams keeps the streams and consumers of projects; nil: somebody else does.
+	Streams messages.Streams
 }
 
 // Handlers are the handlers of this package.

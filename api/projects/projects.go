@@ -85,11 +85,13 @@ func (h *Handlers) updateProject(r *rest.Request) (*rest.Response, error) {
 	if err := h.checkProject(r, in, after); err != nil {
 		return nil, err
 	}
+	var was *directory.Project
 	next, err := r.Commit(apierror.Project, projectView(&before), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		old, ok := s.Project(before)
 		if !ok {
 			return nil, apierror.NotFound(apierror.Project)
 		}
+		was = old
 		if _, taken := s.Project(after); taken && after != before {
 			return nil, apierror.AlreadyExists(apierror.Project)
 		}
@@ -114,7 +116,11 @@ func (h *Handlers) updateProject(r *rest.Request) (*rest.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.ShowCommitted(next, projectView(&after))
+	response, err := r.ShowCommitted(next, projectView(&after))
+	if err == nil {
+		h.moveStreams(r, response, next, was, after)
+	}
+	return response, err
 }
 
 // checkProject checks what does not depend on the directory.
@@ -144,9 +150,15 @@ func (h *Handlers) deleteProject(r *rest.Request) (*rest.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &rest.Response{}, h.removeWithAccount(r, name, purge, func(account string) error {
-		_, err := r.Commit(apierror.Project, projectView(&name), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
+	if err := h.checkLoss(r, apierror.Project, name, "", ""); err != nil {
+		return nil, err
+	}
+	response := &rest.Response{}
+	err = h.removeWithAccount(r, name, purge, func(account string) error {
+		var before *directory.Project
+		next, err := r.Commit(apierror.Project, projectView(&name), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 			p, ok := s.Project(name)
+			before = p
 			if !ok {
 				return nil, apierror.NotFound(apierror.Project)
 			}
@@ -155,6 +167,13 @@ func (h *Handlers) deleteProject(r *rest.Request) (*rest.Response, error) {
 			}
 			return s.RemoveProject(p.ID), nil
 		})
+		if err == nil {
+			h.removeStreams(r, response, next, before, "", "")
+		}
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	return response, nil
 }

@@ -44,8 +44,8 @@ func (h *Handlers) ProjectRoutes() []rest.Route {
 		},
 		{
 			Name: "project.delete", Method: http.MethodDelete, Path: pathProject, Access: project, Handler: h.deleteProject,
-			Doc:   "Removes a project with its topics, subscriptions and memberships. It also closes the account that was created for the project, if the service may (`operator.create_accounts`).",
-			Query: []rest.Parameter{{Name: paramPurge, Doc: "true: deletes the streams of the account that is closed."}}, ETag: true,
+			Doc:   "Removes a project with its topics, subscriptions and memberships. It also closes the account that was created for the project, if the service may (`operator.create_accounts`). If usher keeps the streams (`projects.streams: managed`), a project with messages is removed only with `purge`.",
+			Query: []rest.Parameter{{Name: paramPurge, Doc: "true: deletes the streams of the account that is closed, and the stream that usher keeps for the project, with their messages."}}, ETag: true,
 			Timeout: accountTimeout, ProjectMayMiss: h.CreatesAccounts(),
 		},
 	}
@@ -66,14 +66,14 @@ func (h *Handlers) TopicRoutes() []rest.Route {
 			Response: wire.Topic{}, ETag: true,
 		},
 		{
-			Name: "topic.create", Method: http.MethodPut, Path: pathTopic, Access: admin, Handler: createTopic,
+			Name: "topic.create", Method: http.MethodPut, Path: pathTopic, Access: admin, Handler: h.createTopic,
 			Doc:  "Creates a topic with an empty ACL.",
 			Body: wire.TopicInput{}, BodyName: "Topic", OptionalBody: true, Response: wire.Topic{}, ETag: true,
 		},
 		{
-			Name: "topic.delete", Method: http.MethodDelete, Path: pathTopic, Access: admin, Handler: deleteTopic,
-			Doc:  "Removes a topic. No subscription may read it.",
-			ETag: true,
+			Name: "topic.delete", Method: http.MethodDelete, Path: pathTopic, Access: admin, Handler: h.deleteTopic,
+			Doc:   "Removes a topic. No subscription may read it. If usher keeps the streams (`projects.streams: managed`), a topic with messages is removed only with `purge`.",
+			Query: []rest.Parameter{{Name: paramPurge, Doc: "true: removes the topic although its messages are lost."}}, ETag: true,
 		},
 		{
 			Name: "topic.acl", Method: http.MethodGet, Path: pathTopic + ":acl", Access: admin, Handler: topicACLs().show,
@@ -108,14 +108,14 @@ func (h *Handlers) SubscriptionRoutes() []rest.Route {
 			Response: wire.Subscription{}, ETag: true,
 		},
 		{
-			Name: "subscription.create", Method: http.MethodPut, Path: pathSubscription, Access: admin, Handler: createSubscription,
+			Name: "subscription.create", Method: http.MethodPut, Path: pathSubscription, Access: admin, Handler: h.createSubscription,
 			Doc:  "Creates a subscription to a topic of the same project, with an empty ACL.",
 			Body: wire.SubscriptionInput{}, BodyName: "Subscription", Response: wire.Subscription{}, ETag: true,
 		},
 		{
-			Name: "subscription.delete", Method: http.MethodDelete, Path: pathSubscription, Access: admin, Handler: deleteSubscription,
-			Doc:  "Removes a subscription.",
-			ETag: true,
+			Name: "subscription.delete", Method: http.MethodDelete, Path: pathSubscription, Access: admin, Handler: h.deleteSubscription,
+			Doc:   "Removes a subscription. If usher keeps the streams (`projects.streams: managed`), one with messages that nobody has acknowledged is removed only with `purge`.",
+			Query: []rest.Parameter{{Name: paramPurge, Doc: "true: removes the subscription although its messages are lost."}}, ETag: true,
 		},
 		{
 			Name: "subscription.acl", Method: http.MethodGet, Path: pathSubscription + ":acl", Access: admin, Handler: subscriptionACLs().show,

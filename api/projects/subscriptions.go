@@ -43,7 +43,7 @@ func showSubscription(r *rest.Request) (*rest.Response, error) {
 	return r.Show(apierror.Subscription, subscriptionView(project, name))
 }
 
-func createSubscription(r *rest.Request) (*rest.Response, error) {
+func (h *Handlers) createSubscription(r *rest.Request) (*rest.Response, error) {
 	in, project, name := r.Body.(*wire.SubscriptionInput), r.Var(rest.VarProject), r.Var(rest.VarSubscription)
 	if err := r.CheckNewName(rest.VarSubscription, name); err != nil {
 		return nil, err
@@ -82,17 +82,31 @@ func createSubscription(r *rest.Request) (*rest.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.ShowCommitted(next, view)
+	response, err := r.ShowCommitted(next, view)
+	if err == nil {
+		h.keepStreams(r, response, next, project)
+	}
+	return response, err
 }
 
-func deleteSubscription(r *rest.Request) (*rest.Response, error) {
+func (h *Handlers) deleteSubscription(r *rest.Request) (*rest.Response, error) {
 	project, name := r.Var(rest.VarProject), r.Var(rest.VarSubscription)
-	_, err := r.Commit(apierror.Subscription, subscriptionView(project, name), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
+	if err := h.checkLoss(r, apierror.Subscription, project, "", name); err != nil {
+		return nil, err
+	}
+	var before *directory.Project
+	next, err := r.Commit(apierror.Subscription, subscriptionView(project, name), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		p, _ := s.Project(project)
+		before = p
 		if _, ok := s.Subscription(project, name); !ok {
 			return nil, apierror.NotFound(apierror.Subscription)
 		}
 		return s.RemoveSubscription(p.ID, name), nil
 	})
-	return &rest.Response{}, err
+	if err != nil {
+		return nil, err
+	}
+	response := &rest.Response{}
+	h.removeStreams(r, response, next, before, "", name)
+	return response, nil
 }

@@ -40,7 +40,7 @@ func showTopic(r *rest.Request) (*rest.Response, error) {
 	return r.Show(apierror.Topic, topicView(project, name))
 }
 
-func createTopic(r *rest.Request) (*rest.Response, error) {
+func (h *Handlers) createTopic(r *rest.Request) (*rest.Response, error) {
 	in, project, name := r.Body.(*wire.TopicInput), r.Var(rest.VarProject), r.Var(rest.VarTopic)
 	if err := r.CheckNewName(rest.VarTopic, name); err != nil {
 		return nil, err
@@ -62,13 +62,24 @@ func createTopic(r *rest.Request) (*rest.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.ShowCommitted(next, view)
+	response, err := r.ShowCommitted(next, view)
+	if err == nil {
+		h.keepStreams(r, response, next, project)
+	}
+	return response, err
 }
 
-func deleteTopic(r *rest.Request) (*rest.Response, error) {
+func (h *Handlers) deleteTopic(r *rest.Request) (*rest.Response, error) {
 	project, name := r.Var(rest.VarProject), r.Var(rest.VarTopic)
-	_, err := r.Commit(apierror.Topic, topicView(project, name), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
+	if len(r.Snapshot.Readers(project, name)) == 0 { // else Commit refuses it
+		if err := h.checkLoss(r, apierror.Topic, project, name, ""); err != nil {
+			return nil, err
+		}
+	}
+	var before *directory.Project
+	next, err := r.Commit(apierror.Topic, topicView(project, name), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		p, _ := s.Project(project)
+		before = p
 		if _, ok := s.Topic(project, name); !ok {
 			return nil, apierror.NotFound(apierror.Topic)
 		}
@@ -77,7 +88,12 @@ func deleteTopic(r *rest.Request) (*rest.Response, error) {
 		}
 		return s.RemoveTopic(p.ID, name), nil
 	})
-	return &rest.Response{}, err
+	if err != nil {
+		return nil, err
+	}
+	response := &rest.Response{}
+	h.removeStreams(r, response, next, before, name, "")
+	return response, nil
 }
 
 func sortedNames(subs []*directory.Subscription) []string {

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"strconv"
 
 	"usher/api/apierror"
 	"usher/api/wire"
@@ -16,6 +18,10 @@ type Response struct {
 	Body any    // as JSON; nil: an empty body
 	ETag string // with its quotes; empty: none
 
+	// Warnings say what was not done although the request has succeeded. The response has
+	// each in a header Warning (RFC 7234 section 5.5, code 299).
+	Warnings []string
+
 	// Stream writes the body in place of Body; ContentType is its type.
 	Stream      func(w http.ResponseWriter) error
 	ContentType string
@@ -24,6 +30,10 @@ type Response struct {
 // respond sends a success.
 func (r *Request) respond(response *Response) error {
 	h := r.writer.Header()
+	for _, text := range response.Warnings {
+		h.Add("Warning", "299 usher "+strconv.Quote(r.redact(text, maxMessage)))
+		r.router.cfg.Log.LogAttrs(r.Context(), slog.LevelWarn, "done, but not all of it", slog.String("request", r.id), slog.String("warning", text))
+	}
 	if response.ETag != "" {
 		h.Set("ETag", response.ETag)
 		if r.Route.Method == http.MethodGet && r.notModified(response.ETag) {

@@ -17,6 +17,7 @@ import (
 	"usher/api/client"
 	"usher/api/wire"
 	"usher/app/accounts"
+	"usher/app/config"
 	"usher/app/deployment"
 )
 
@@ -24,10 +25,12 @@ const projectRmHelp = "If the project has an account of its own, that is closed:
 	"operator.create_accounts is set; with -c by this command. New connections are denied\n" +
 	"first, then open ones are closed. Its streams stay on the servers' disks, unless\n" +
 	"--purge is given. In a shared account its streams stay readable for the other\n" +
-	"projects in it, and for a later project of the same name."
+	"projects in it, and for a later project of the same name. If usher keeps the streams\n" +
+	"(projects.streams: managed), the stream of the project is deleted with it, and one\n" +
+	"with messages only with --purge."
 
 func purgeFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "purge", Usage: "delete the streams of its account with all their data"}
+	return &cli.BoolFlag{Name: "purge", Usage: "delete the streams of its account, or its own if usher keeps it, with all their data"}
 }
 
 // removeProject removes a project. With -c in operator mode it closes its account.
@@ -56,6 +59,12 @@ func removeProject(ctx context.Context, r *remote.Session) error {
 		return nil
 	}
 	gone := reason != ""
+	remove := func(ctx context.Context) error {
+		if purge && cfg.Projects.Streams == config.StreamsManaged {
+			return r.API.PurgeProject(ctx, name)
+		}
+		return r.API.DeleteProject(ctx, name, "")
+	}
 	o := accounts.CloseOptions{Project: name, Purge: purge, Remove: func(ctx context.Context) error {
 		// Closing takes a while: check for changes by others.
 		current, reason, err := ownAccount(ctx, r, cfg)
@@ -70,7 +79,7 @@ func removeProject(ctx context.Context, r *remote.Session) error {
 		case gone:
 			return nil
 		}
-		return r.API.DeleteProject(ctx, name, "")
+		return remove(ctx)
 	}}
 	m, err := connectMaker(r.CLI, cfg)
 	if err != nil {

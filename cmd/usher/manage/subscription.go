@@ -47,9 +47,12 @@ func SubscriptionCommand() *cli.Command {
 			},
 			Run: subscriptionAdd,
 		},
-		remote.RemoveCommand(remote.Command{Usage: "remove a subscription", Args: "NAME", NeedsProject: true},
+		remote.RemoveCommand(remote.Command{Usage: "remove a subscription", Args: "NAME", NeedsProject: true, Flags: []cli.Flag{messagesFlag()}},
 			func(r *remote.Session) string { return "subscription " + r.Arg(0) + " of project " + r.Project },
 			func(ctx context.Context, r *remote.Session) error {
+				if r.CLI.Bool("purge") {
+					return r.API.PurgeSubscription(ctx, r.Project, r.Arg(0))
+				}
 				return r.API.DeleteSubscription(ctx, r.Project, r.Arg(0), "")
 			},
 			nil),

@@ -40,13 +40,20 @@ func TopicCommand() *cli.Command {
 				return r.PrintDone(t, "created topic %s with subject %s", lastName(t.Name), t.Subject)
 			},
 		},
-		remote.RemoveCommand(remote.Command{Usage: "remove a topic without subscriptions", Args: "NAME", NeedsProject: true, ConflictHint: "list its subscriptions with usher subscription list --topic NAME"},
+		remote.RemoveCommand(remote.Command{Usage: "remove a topic without subscriptions", Args: "NAME", NeedsProject: true, Flags: []cli.Flag{messagesFlag()}, ConflictHint: "list its subscriptions with usher subscription list --topic NAME"},
 			func(r *remote.Session) string { return "topic " + r.Arg(0) + " of project " + r.Project },
 			func(ctx context.Context, r *remote.Session) error {
+				if r.CLI.Bool("purge") {
+					return r.API.PurgeTopic(ctx, r.Project, r.Arg(0))
+				}
 				return r.API.DeleteTopic(ctx, r.Project, r.Arg(0), "")
 			},
 			nil),
 	)...)
+}
+
+func messagesFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "purge", Usage: "also if messages are lost (projects.streams: managed)"}
 }
 
 // lastName returns T of "/projects/P/topics/T".

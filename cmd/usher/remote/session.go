@@ -75,6 +75,7 @@ func connect(c *cli.Context) (*Session, error) {
 		return nil, err
 	}
 	cfg.Key, cfg.UserAgent = key, "usher/"+version.Semver()
+	cfg.Warn = func(text string) { cmdutil.Note(c.App.ErrWriter, text) }
 	api, err := client.New(cfg)
 	if errors.Is(err, client.ErrKey) {
 		return nil, x.fileError(c, "key-file", "key file "+x.KeyFile, err)
