@@ -24,7 +24,7 @@ func sizes() map[int]size {
 	}
 }
 
-var clients = flag.Int("clients", 2000, "how many clients the tests have, besides the anonymous ones: 400, 2000 or 10000")
+var clients = flag.Int("clients", 400, "how many clients the tests have, besides the anonymous ones: 400, 2000 or 10000")
 
 func sizeOf(t *testing.T) size {
 	t.Helper()
