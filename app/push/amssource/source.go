@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -18,6 +19,10 @@ const (
 	firstPoll = 300 * time.Millisecond
 	lastPoll  = 3 * time.Second
 )
+
+// ackAgain is how long Next waits for the acknowledgement of what is out, before it looks
+// whether there is one that has failed.
+const ackAgain = time.Second
 
 // ErrOrder: a message was to be acknowledged before another one that came earlier. AMS would
 // take that for the acknowledgement of both.
@@ -36,6 +41,7 @@ type source struct {
 
 	free chan struct{} // holds an element if no batch is out
 
+	acks  sync.Mutex // held during an acknowledgement
 	mu    sync.Mutex
 	out   []*delivery
 	ahead []*delivery // received, and not given out yet
@@ -45,7 +51,9 @@ type source struct {
 type delivery struct {
 	push.Message
 
-	ackID string
+	ackID   string
+	taken   bool // by its endpoint
+	settled bool // acknowledged, or given up
 }
 
 // Source returns the messages of a subscription. gone is called if the service says that it
@@ -60,17 +68,27 @@ func (c *Client) Source(n Name, gone func()) push.Source {
 }
 
 // Next implements push.Source. It waits until the batch before is acknowledged or returned.
+// What could not be acknowledged, and is not tried any more, it acknowledges itself.
 func (s *source) Next(ctx context.Context, limit int) ([]push.Message, error) {
-	select {
-	case <-s.free:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	for {
+		timer := time.NewTimer(ackAgain)
+		select {
+		case <-s.free:
+			timer.Stop()
+			messages, err := s.next(ctx, limit)
+			if err != nil {
+				s.free <- struct{}{}
+			}
+			return messages, err
+		case <-timer.C:
+			if err := s.acknowledgeTaken(ctx); err != nil {
+				return nil, err
+			}
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		}
 	}
-	messages, err := s.next(ctx, limit)
-	if err != nil {
-		s.free <- struct{}{}
-	}
-	return messages, err
 }
 
 func (s *source) next(ctx context.Context, limit int) ([]push.Message, error) {
@@ -112,34 +130,75 @@ func (s *source) take(limit int) []push.Message {
 // Acknowledge implements push.Source. If the endpoint took longer than the service waits for
 // acknowledgements, it pulls the same messages again, and acknowledges them by their new ids.
 func (s *source) Acknowledge(ctx context.Context, messages []push.Message) error {
-	s.mu.Lock()
-	var batch []*delivery
-	if len(messages) <= len(s.out) {
-		batch = s.out[:len(messages):len(messages)]
-	}
-	s.mu.Unlock()
-	for i := range batch {
-		if d, ok := messages[i].Handle.(*delivery); !ok || d != batch[i] {
-			return ErrOrder
-		}
-	}
-	if len(batch) != len(messages) {
-		return ErrOrder
-	}
-	err := s.acknowledge(ctx, batch)
-	if errors.Is(err, ErrAckTimeout) {
-		if err = s.renew(ctx, batch); err == nil {
-			err = s.acknowledge(ctx, batch)
-		}
-	}
-	if err != nil {
+	s.acks.Lock()
+	defer s.acks.Unlock()
+	batch, err := s.toAcknowledge(messages)
+	if err != nil || len(batch) == 0 {
 		return err
 	}
-	s.settle(len(batch))
+	if err := s.acknowledge(ctx, batch); err != nil {
+		return err
+	}
+	s.settle(batch)
 	return nil
 }
 
+// toAcknowledge notes that endpoints have taken messages, and returns those that are still to be
+// acknowledged: the oldest of those that are out.
+func (s *source) toAcknowledge(messages []push.Message) ([]*delivery, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var batch []*delivery
+	for i := range messages {
+		d, ok := messages[i].Handle.(*delivery)
+		switch {
+		case ok && d.settled:
+			continue
+		case !ok || len(batch) == len(s.out) || s.out[len(batch)] != d:
+			return nil, ErrOrder
+		}
+		batch = append(batch, d)
+	}
+	for _, d := range batch {
+		d.taken = true
+	}
+	return batch, nil
+}
+
+// acknowledgeTaken acknowledges the oldest messages that are out if endpoints have taken them.
+// If the service does not have them any more, they are given up: it delivers them again.
+func (s *source) acknowledgeTaken(ctx context.Context) error {
+	s.acks.Lock()
+	defer s.acks.Unlock()
+	s.mu.Lock()
+	n := 0
+	for n < len(s.out) && s.out[n].taken {
+		n++
+	}
+	batch := s.out[:n:n]
+	s.mu.Unlock()
+	if n == 0 {
+		return nil
+	}
+	if err := s.acknowledge(ctx, batch); err != nil && !errors.Is(err, ErrAckTimeout) {
+		return err
+	}
+	s.settle(batch)
+	return nil
+}
+
+// acknowledge acknowledges the oldest messages that are out.
 func (s *source) acknowledge(ctx context.Context, batch []*delivery) error {
+	err := s.sendAcks(ctx, batch)
+	if errors.Is(err, ErrAckTimeout) {
+		if err = s.renew(ctx, batch); err == nil {
+			err = s.sendAcks(ctx, batch)
+		}
+	}
+	return err
+}
+
+func (s *source) sendAcks(ctx context.Context, batch []*delivery) error {
 	body := struct {
 		AckIDs []string `json:"ackIds"`
 	}{AckIDs: make([]string, 0, len(batch))}
@@ -149,11 +208,14 @@ func (s *source) acknowledge(ctx context.Context, batch []*delivery) error {
 	return s.call(ctx, ":acknowledge", body, nil)
 }
 
-// settle forgets the first n messages that are out.
-func (s *source) settle(n int) {
+// settle forgets the oldest messages that are out.
+func (s *source) settle(batch []*delivery) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.out = s.out[n:]; len(s.out) == 0 && n > 0 {
+	for _, d := range batch {
+		d.settled = true
+	}
+	if s.out = s.out[len(batch):]; len(s.out) == 0 {
 		s.free <- struct{}{}
 	}
 }
@@ -196,13 +258,21 @@ func (s *source) Extend(context.Context, []push.Message) error { return nil }
 // call of Next, in their order; if the source is closed, by the service after its ack
 // deadline.
 func (s *source) Return(context.Context, []push.Message) error {
+	s.acks.Lock()
+	defer s.acks.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.out) == 0 {
+	n := 0
+	for n < len(s.out) && s.out[n].taken {
+		n++ // Next acknowledges them
+	}
+	if n == len(s.out) {
 		return nil
 	}
-	s.ahead, s.out = append(s.out, s.ahead...), nil
-	s.free <- struct{}{}
+	s.ahead, s.out = append(slices.Clone(s.out[n:]), s.ahead...), s.out[:n:n]
+	if n == 0 {
+		s.free <- struct{}{}
+	}
 	return nil
 }
 

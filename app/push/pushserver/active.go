@@ -59,7 +59,7 @@ func (a *Active) Load(ctx context.Context) error {
 		subs, err := a.cfg.Messages.List(ctx)
 		switch {
 		case err == nil, errors.Is(err, amssource.ErrGone), errors.Is(err, amssource.ErrForbidden):
-			a.load(subs)
+			a.Use(subs)
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -75,7 +75,8 @@ func (a *Active) Load(ctx context.Context) error {
 	}
 }
 
-func (a *Active) load(subs []amssource.Subscription) {
+// Use makes the registry ready with subscriptions of the messaging service.
+func (a *Active) Use(subs []amssource.Subscription) {
 	a.mu.Lock()
 	for i := range subs {
 		sub := &subs[i]
