@@ -9,6 +9,7 @@ import (
 	"usher/internal/plural"
 
 	"usher/app/checkup/finding"
+	"usher/app/checkup/projectstreams"
 	"usher/app/config"
 	"usher/directory/snapshot"
 	"usher/issuer"
@@ -41,6 +42,12 @@ func checkProjectStreams(f *finding.List, cfg *config.Config, keys *issuer.Keyri
 			topics[id] = append(topics[id], p.Topics[i].Subject)
 		}
 	}
+	projectstreams.Check(f, cfg, s, func(account string) []operator.Stream {
+		if a, ok := keys.Account(account); ok {
+			account = cmp.Or(a.PublicKey, account)
+		}
+		return v.streams[account]
+	})
 	checked, sound := 0, true
 	for _, id := range slices.Sorted(maps.Keys(topics)) {
 		streams := v.streams[id]

@@ -21,7 +21,7 @@ type Config struct {
 	Revocation  SessionRevocation `yaml:"revocation" doc:"What happens to a session whose grant loses something, or whose credential is no longer good."`
 	HealthCheck HealthCheck       `yaml:"healthcheck" doc:"The health check, which connects as a client does. Set it together with accounts.healthcheck."`
 	API         API               `yaml:"api" doc:"The management API over HTTP. It needs a directory in a bucket: directory.from must be kv or embedded."`
-	Projects    Projects          `yaml:"projects" doc:"Streams and consumers of projects (docs/how-to/api-keys-and-streams.md)."`
+	Projects    Projects          `yaml:"projects" doc:"Streams and consumers of projects (docs/how-to/streams.md)."`
 	Push        Push              `yaml:"push" doc:"Push: usher sends the messages of push-enabled subscriptions to their endpoints. A change of this section takes effect after a restart of usher."`
 	HTTP        HTTP              `yaml:"http" doc:"Metrics and health endpoints over HTTP."`
 	Log         Log               `yaml:"log" doc:"usher's own log, written to standard error."`

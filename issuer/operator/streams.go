@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // Stream is a JetStream stream, with the options through which a publisher can affect
@@ -13,6 +14,28 @@ type Stream struct {
 	Subjects []string `json:"subjects"`
 	Rollup   bool     `json:"allow_rollup_hdrs"`
 	Schedule bool     `json:"allow_msg_schedules"`
+
+	Metadata map[string]string `json:"metadata"`
+	Mirror   *struct{}         `json:"mirror"` // nil: it is none
+	Sealed   bool              `json:"sealed"`
+	NoAck    bool              `json:"no_ack"`
+
+	Messages  uint64              `json:"-"`
+	Consumers map[string]Consumer `json:"-"` // by name
+}
+
+// Consumer is a consumer of a stream.
+type Consumer struct {
+	Durable   string            `json:"durable_name"`
+	Deliver   string            `json:"deliver_subject"` // of a push consumer
+	AckPolicy string            `json:"ack_policy"`
+	AckWait   time.Duration     `json:"ack_wait"`
+	BackOff   []time.Duration   `json:"backoff"`
+	Filter    string            `json:"filter_subject"`
+	Filters   []string          `json:"filter_subjects"`
+	Metadata  map[string]string `json:"metadata"`
+
+	Unread uint64 `json:"-"` // messages that were not delivered yet, or not acknowledged
 }
 
 // accountsPerPage is the page size of a request for accounts.
@@ -24,7 +47,7 @@ func (c *Cluster) Streams(ctx context.Context, servers []Server) (map[string][]S
 	all := map[string]map[string]Stream{}
 	for offset, more := 0, true; more; offset += accountsPerPage {
 		more = false
-		body := fmt.Appendf(nil, `{"accounts":true,"streams":true,"config":true,"offset":%d,"limit":%d}`, offset, accountsPerPage)
+		body := fmt.Appendf(nil, `{"accounts":true,"streams":true,"consumer":true,"config":true,"offset":%d,"limit":%d}`, offset, accountsPerPage)
 		err := c.requestEach(ctx, subjectJsz, body, servers, func(_ Server, data json.RawMessage) {
 			var page struct {
 				Accounts []struct {
@@ -32,6 +55,15 @@ func (c *Cluster) Streams(ctx context.Context, servers []Server) (map[string][]S
 					ID      string `json:"id"`
 					Streams []struct {
 						Config Stream `json:"config"`
+						State  struct {
+							Messages uint64 `json:"messages"`
+						} `json:"state"`
+						Consumers []struct {
+							Name       string   `json:"name"`
+							Config     Consumer `json:"config"`
+							Pending    uint64   `json:"num_pending"`
+							AckPending uint64   `json:"num_ack_pending"`
+						} `json:"consumer_detail"`
 					} `json:"stream_detail"`
 				} `json:"account_details"`
 			}
@@ -44,7 +76,17 @@ func (c *Cluster) Streams(ctx context.Context, servers []Server) (map[string][]S
 					if all[a.ID] == nil {
 						all[a.ID] = map[string]Stream{}
 					}
-					all[a.ID][s.Config.Name] = s.Config // the same on every server that has it
+					stream := all[a.ID][s.Config.Name]
+					messages, consumers := max(stream.Messages, s.State.Messages), stream.Consumers
+					stream = s.Config // the same on every server that has it
+					if stream.Messages, stream.Consumers = messages, consumers; consumers == nil {
+						stream.Consumers = map[string]Consumer{}
+					}
+					for _, c := range s.Consumers {
+						c.Config.Unread = max(c.Pending+c.AckPending, stream.Consumers[c.Name].Unread)
+						stream.Consumers[c.Name] = c.Config
+					}
+					all[a.ID][s.Config.Name] = stream
 				}
 			}
 		})

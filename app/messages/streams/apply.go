@@ -83,7 +83,7 @@ func (s *Service) run(ctx context.Context, js jetstream.JetStream, t *Target, l 
 }
 
 func (s *Service) do(ctx context.Context, js jetstream.JetStream, t *Target, l *looked, step *Step) (err error) {
-	owner := map[string]string{metaProject: t.Project.ID.String()}
+	owner := Owned(t.Project)
 	switch step.Action {
 	case CreateStream:
 		_, err = js.CreateStream(ctx, s.newStream(t, step.Subjects))

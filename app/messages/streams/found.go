@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"usher/directory"
 )
 
 // Metadata of the streams and consumers that usher keeps.
@@ -89,4 +91,9 @@ func withMetadata(old map[string]string, set map[string]string) map[string]strin
 	}
 	maps.Copy(next, set)
 	return next
+}
+
+// Owned returns the metadata of what usher keeps for a project.
+func Owned(p *directory.Project) map[string]string {
+	return map[string]string{metaProject: p.ID.String()}
 }
