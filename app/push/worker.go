@@ -90,12 +90,16 @@ func (w *Worker) Set(subscriptions []Subscription) {
 		}
 	}
 	w.mu.Unlock()
+	var ended sync.WaitGroup
 	for _, l := range ending {
-		<-l.done
-		if s := wanted[l.sub.ID]; s == nil || w.closed || s.Source != l.sub.Source {
-			l.sub.Source.Close()
-		}
+		ended.Go(func() {
+			<-l.done
+			if s := wanted[l.sub.ID]; s == nil || w.closed || s.Source != l.sub.Source {
+				l.sub.Source.Close()
+			}
+		})
 	}
+	ended.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for id, s := range wanted {
@@ -129,15 +133,19 @@ func (w *Worker) Close(ctx context.Context) {
 	for _, l := range loops {
 		l.drain()
 	}
+	var ended sync.WaitGroup
 	for _, l := range loops {
-		select {
-		case <-l.done:
-		case <-ctx.Done():
-			l.stop()
-			<-l.done
-		}
-		l.sub.Source.Close()
+		ended.Go(func() {
+			select {
+			case <-l.done:
+			case <-ctx.Done():
+				l.stop()
+				<-l.done
+			}
+			l.sub.Source.Close()
+		})
 	}
+	ended.Wait()
 }
 
 // State returns how the pushes of a subscription go; false: this Worker does not have it.

@@ -48,10 +48,13 @@ var errMissing = errors.New("messages are missing")
 
 // read reads until an error.
 func (s *Source) read() (progress bool, err error) {
-	consumer, err := s.find()
+	js, consumer, err := s.find()
 	if err != nil {
 		return false, err
 	}
+	// A server that has started again knows nothing of requests that wait.
+	reconnected := js.Conn().StatusChanged(nats.CONNECTED)
+	defer js.Conn().RemoveStatusListener(reconnected)
 	if err := s.recover(consumer); err != nil {
 		return false, err
 	}
@@ -60,7 +63,7 @@ func (s *Source) read() (progress bool, err error) {
 		if err != nil {
 			return progress, err
 		}
-		got, err := s.fetch(consumer, n, idlePull)
+		got, err := s.fetch(consumer, n, idlePull, reconnected)
 		progress = progress || got > 0
 		if err != nil {
 			return progress, err
@@ -68,18 +71,18 @@ func (s *Source) read() (progress bool, err error) {
 	}
 }
 
-func (s *Source) find() (jetstream.Consumer, error) {
+func (s *Source) find() (jetstream.JetStream, jetstream.Consumer, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, asking)
 	defer cancel()
 	js, err := s.cfg.JetStream(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	consumer, err := js.Consumer(ctx, s.cfg.Stream, s.cfg.Consumer)
 	if err != nil {
-		return nil, fmt.Errorf("find the consumer: %w", err)
+		return nil, nil, fmt.Errorf("find the consumer: %w", err)
 	}
-	return consumer, nil
+	return js, consumer, nil
 }
 
 // wanted waits until there is room, and returns for how many messages.
@@ -101,10 +104,22 @@ func (s *Source) wanted() (int, error) {
 	}
 }
 
-// fetch requests n messages and waits until they are there, or time is up.
-func (s *Source) fetch(consumer jetstream.Consumer, n int, limit time.Duration) (got int, err error) {
+// fetch requests n messages and waits until they are there, time is up, or the connection was
+// made again.
+func (s *Source) fetch(consumer jetstream.Consumer, n int, limit time.Duration, reconnected <-chan nats.Status) (got int, err error) {
 	ctx, cancel := context.WithTimeout(s.ctx, limit)
 	defer cancel()
+	again := make(chan struct{})
+	if reconnected != nil {
+		go func() {
+			select {
+			case <-reconnected:
+				close(again)
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+	}
 	opts := []jetstream.FetchOpt{jetstream.FetchContext(ctx)}
 	if limit > 2*heartbeat {
 		opts = append(opts, jetstream.FetchHeartbeat(heartbeat))
@@ -123,6 +138,11 @@ func (s *Source) fetch(consumer jetstream.Consumer, n int, limit time.Duration) 
 	}
 	if missing {
 		return got, errMissing
+	}
+	select {
+	case <-again:
+		return got, errMissing // what was on its way may be
+	default:
 	}
 	if err := batch.Error(); err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, nats.ErrTimeout) {
 		return got, fmt.Errorf("read messages: %w", err)
@@ -200,7 +220,7 @@ func (s *Source) recover(consumer jetstream.Consumer) error {
 		if n <= 0 {
 			break
 		}
-		if _, err := s.fetch(consumer, n, time.Second); err != nil && !errors.Is(err, errMissing) {
+		if _, err := s.fetch(consumer, n, time.Second, nil); err != nil && !errors.Is(err, errMissing) {
 			return err
 		}
 	}

@@ -28,13 +28,14 @@ type Config struct {
 	Now   func() time.Time // monotonic
 
 	Renew  time.Duration // 0: 2 s
-	Expire time.Duration // 0: 8 s
+	Expire time.Duration // 0: 6 s
 }
 
-// Times of leases, by default. A worker that has died is noticed within renew + expire.
+// Times of leases. What a worker had that has died is taken over within 10 s: after expire,
+// the interval between two decisions, and the time of a write, by default.
 const (
 	defaultRenew  = 2 * time.Second
-	defaultExpire = 8 * time.Second
+	defaultExpire = 6 * time.Second
 	ending        = 5 * time.Second // for giving everything back
 	watchRetry    = time.Second
 )
@@ -133,7 +134,7 @@ func (l *Leases) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	running.Go(func() { l.renewAll(inner) })
 	running.Go(func() { l.watchAll(inner) })
-	tick := time.NewTicker(l.cfg.Renew)
+	tick := time.NewTicker(l.cfg.Renew / 2)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		l.decide(ctx)
