@@ -22,6 +22,7 @@ import (
 	"usher/app/assembly"
 	"usher/app/collector"
 	"usher/app/config"
+	messages "usher/app/messages/service"
 	"usher/app/natsconn"
 	"usher/app/reload"
 	"usher/callout"
@@ -54,6 +55,7 @@ type Server struct {
 	tracers          tracers
 	forgetting       *forgetting
 	bridge           bridge
+	messages         *messages.Service // nil: off
 	sessions         *liveSessions
 	started          atomic.Bool
 
@@ -95,6 +97,9 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 		return nil, errors.Join(fault.InConfig(err), srv.Close())
 	}
 	err = srv.prepareSessions()
+	if err == nil {
+		err = srv.prepareMessages()
+	}
 	if err == nil {
 		err = srv.watchConfiguration()
 	}
@@ -146,6 +151,7 @@ func (srv *Server) onDirectoryReload(e file.ReloadEvent) {
 		srv.forgetting.everybody()
 		srv.announce()
 		srv.sessions.everythingChanged()
+		srv.messages.Changed()
 	}
 }
 
@@ -154,6 +160,7 @@ func (srv *Server) onBucketChange(c kv.Changed) {
 	srv.directoryReloads.count(true)
 	srv.announce()
 	srv.directoryChanged(&c)
+	srv.messages.Changed()
 	srv.forgetChanged(&c)
 	if c.Loaded {
 		srv.logDirectoryProblems()
@@ -171,9 +178,7 @@ func (srv *Server) onKeyringReload(e keyring.ReloadEvent) {
 		return
 	}
 	srv.logAccountProblems()
-	ctx, cancel := context.WithTimeout(context.Background(), healthTokenLimit)
-	defer cancel()
-	srv.refreshHealthToken(ctx)
+	srv.healthToken().Refresh()
 }
 
 // logDirectoryProblems logs what the directory contains that can never be granted.
@@ -193,6 +198,7 @@ func (srv *Server) logDirectoryProblems() {
 // itself.
 func (srv *Server) Close() error {
 	srv.collector.Stop(context.Background())
+	srv.messages.Close()
 	return errors.Join(srv.Parts.Store.Close(), srv.audit.Close())
 }
 
@@ -232,7 +238,7 @@ func (srv *Server) Serve(ctx context.Context, started func()) (err error) {
 		return err
 	}
 	defer func() { srv.x509.Stop(apiStop) }()
-	if err := srv.writeHealthToken(ctx); err != nil {
+	if err := srv.healthToken().Write(ctx); err != nil {
 		return err
 	}
 	if err := srv.service.Start(); err != nil {
@@ -253,9 +259,8 @@ func (srv *Server) Serve(ctx context.Context, started func()) (err error) {
 	backgroundCtx, stop := context.WithCancel(context.Background())
 	var background sync.WaitGroup
 	background.Go(func() { onHangup(backgroundCtx, hangup, srv.reload) })
-	if srv.cfg.Accounts.HealthCheck != "" {
-		background.Go(func() { srv.renewHealthToken(backgroundCtx) })
-	}
+	background.Go(func() { srv.healthToken().Renew(backgroundCtx) })
+	background.Go(func() { srv.messages.Run(backgroundCtx) })
 	background.Go(func() { srv.watchDirectory(backgroundCtx) })
 	background.Go(func() { srv.watchKeyring(backgroundCtx) })
 	background.Go(func() { srv.followConfiguration(backgroundCtx) })

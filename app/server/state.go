@@ -41,6 +41,7 @@ func (srv *Server) registerState() {
 	srv.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	metrics.RegisterState(srv.registry, srv.verifierStates()...)
 	metrics.RegisterState(srv.registry, srv.bridge.states()...)
+	metrics.RegisterState(srv.registry, srv.messages.States()...)
 	metrics.RegisterState(srv.registry, srv.exchangeStates()...)
 	metrics.RegisterState(srv.registry, srv.sessions.serverStates()...)
 	metrics.RegisterState(srv.registry, srv.sessions.refusalStates()...)

@@ -17,8 +17,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"usher/app/config"
+	"usher/app/healthtoken"
 	"usher/app/natsconn"
-	"usher/app/server"
 	"usher/internal/ownedfile"
 	"usher/permissions"
 	"usher/tokens/health"
@@ -57,7 +57,7 @@ func healthcheck(ctx context.Context, cfg *config.Config) error {
 	if cfg.Accounts.HealthCheck == "" {
 		return fault.InConfig(natsconn.ErrNoHealthCheck)
 	}
-	token, err := server.ReadHealthToken(cfg.HealthCheck.TokenFile)
+	token, err := healthtoken.Read(cfg.HealthCheck.TokenFile)
 	if err != nil {
 		err = fmt.Errorf("healthcheck.token_file: %w", err)
 	}
