@@ -50,7 +50,7 @@ func TestAccess(t *testing.T) {
 	calls := 0
 	for _, rt := range api.Routes() {
 		// With names of missing resources, permitted requests change nothing.
-		path := strings.NewReplacer("{project}", "shop", "{user}", "none", "{topic}", "none", "{subscription}", "none", "{key}", "none", "{uuid}", "none", "{session}", "N:1", "{ban}", "none").Replace(rt.Path)
+		path := strings.NewReplacer("{project}", "shop", "{user}", "none", "{topic}", "none", "{subscription}", "none", "{key}", "none", "{uuid}", "none", "{session}", "N:1", "{ban}", "none", "{token}", "none").Replace(rt.Path)
 		if rt.Name == "user.profile" || len(rt.Variables()) == 0 {
 			path = rt.Path
 		}

@@ -28,10 +28,11 @@ func New(cfg Config) (http.Handler, error) { //nolint:gocritic // the API keeps 
 func Routes() []rest.Route { return routesOf(&Config{}, &service{}) }
 
 func routesOf(cfg *Config, s *service) []rest.Route {
-	users, projects := cfg.users(), cfg.projects()
+	users, projects, messages := cfg.users(), cfg.projects(), cfg.messages()
 	return slices.Concat(
 		s.routes(),
-		projects.ProjectRoutes(), users.MemberRoutes(), projects.TopicRoutes(), projects.SubscriptionRoutes(),
+		projects.ProjectRoutes(), messages.ProjectRoutes(), users.MemberRoutes(),
+		projects.TopicRoutes(), messages.TopicRoutes(), projects.SubscriptionRoutes(), messages.SubscriptionRoutes(),
 		users.UserRoutes(), users.KeyRoutes(), users.OtherKeyRoutes(),
 		cfg.sessions().Routes(), bans.Routes(),
 		cfg.bulk(projects).Routes(),

@@ -9,6 +9,7 @@ import (
 
 	"usher/api/bulk"
 	"usher/api/messages"
+	"usher/api/messages/ackid"
 	"usher/api/projects"
 	"usher/api/rest"
 	"usher/api/sessions"
@@ -63,6 +64,19 @@ type Config struct {
 	// Streams keeps the streams and consumers of projects; nil: somebody else does
 	// (projects.streams: manual).
 	Streams messages.Streams
+	// Messages are the messages of projects; nil: this service serves none.
+	Messages messages.Store
+	// AckKeys are the keys of ack ids, of purpose ackid.Purpose; needed with Messages.
+	AckKeys ackid.Keys
+	// MessageMemory bounds the bytes of the messages of all requests in progress; 0:
+	// messages.DefaultMemory.
+	MessageMemory int64
+	// MessageLimits bound how many requests for messages are in progress; 0: the defaults.
+	MessageLimits messages.Limits
+	// ServiceTokens are keys of services that are no users of the directory.
+	ServiceTokens []rest.ServiceToken
+	// Observe is told about every request that has ended; nil: nobody wants to know.
+	Observe func(route string, status int, took time.Duration)
 
 	Version        string
 	DefaultAccount string        // of projects that set none; empty: they must set one
@@ -77,6 +91,9 @@ func (c *Config) setDefaults() error {
 	if c.Explain == nil {
 		return errors.New("api: explanation is missing")
 	}
+	if c.Messages != nil && c.AckKeys == nil {
+		return errors.New("api: keys of ack ids are missing")
+	}
 	c.KeyIn = cmp.Or(c.KeyIn, rest.KeyInHeader)
 	return nil
 }
@@ -84,13 +101,23 @@ func (c *Config) setDefaults() error {
 func (c *Config) rest() rest.Config {
 	return rest.Config{
 		Store: c.Store, Audit: c.Audit, Now: c.Now, Random: c.Random, NewID: c.NewID, Log: c.Log, Tracer: c.Tracer,
-		Policy: c.Policy, MaxPayload: c.MaxPayload,
+		Policy: c.Policy, MaxPayload: c.MaxPayload, ServiceTokens: c.ServiceTokens, Observe: c.Observe,
 		KeyIn: c.KeyIn, FailedKeys: c.FailedKeys, MaxBody: c.MaxBody, Timeout: c.Timeout,
 	}
 }
 
 func (c *Config) users() *users.Handlers {
 	return users.New(users.Config{Now: c.Now, Policy: c.Policy, Explain: c.Explain})
+}
+
+func (c *Config) messages() *messages.Handlers {
+	wait := time.Duration(messages.DefaultWait)
+	if c.Timeout > 0 {
+		wait = min(wait, c.Timeout/2) // the rest is for the answer
+	}
+	return messages.New(messages.Config{
+		Store: c.Messages, Keys: c.AckKeys, Now: c.Now, Memory: c.MessageMemory, MaxPayload: c.MaxPayload, Wait: wait, Limits: c.MessageLimits,
+	})
 }
 
 func (c *Config) sessions() *sessions.Handlers {

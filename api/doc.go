@@ -20,6 +20,7 @@
 //	authx509   a short-lived key for the certificate of a client; imports users
 //	sessions   live sessions
 //	users      users, their keys, members of projects
+//	messages   publish, pull and acknowledge over HTTP
 //	projects   projects and their accounts, topics, subscriptions, ACLs
 //	openapi    the OpenAPI document of a table of routes
 //	rest       one request: authentication, body, ETag, pages, change, audit, response

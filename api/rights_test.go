@@ -97,7 +97,8 @@ func TestRightsAtCommit(t *testing.T) {
 		"member.create": `{"projects":[{"project":"shop","roles":["publisher"]}]}`, "member.update": `{"projects":[{"project":"shop","roles":["consumer"]}]}`,
 		"member.add": `{"roles":["publisher"]}`, "topic.modify_acl": `{"authorized_users":[]}`, "subscription.modify_acl": `{"authorized_users":[]}`,
 		"user.update": `{"first_name":"x"}`, "key.create": `{"name":"more"}`, "directory.import": "users: [{name: late}]",
-		"subscription.create": `{"topic":"/projects/shop/topics/orders"}`, "user.create": `{}`,
+		"subscription.modify_ack_deadline": `{"ackDeadlineSeconds":20}`,
+		"subscription.create":              `{"topic":"/projects/shop/topics/orders"}`, "user.create": `{}`,
 		"nkey.create": `{"name":"more","nkey":"` + publicNKey(t) + `"}`, "nkey.update": `{"enabled":false}`, "password.set": `{"password":"secret"}`,
 		"certificate.create": `{"name":"more","subject":"CN=a"}`, "certificate.update": `{"enabled":false}`,
 		"binding.create": `{"name":"more","subject":"CN=a","service_type":"ams","host":"a"}`, "binding.update": `{"enabled":false}`,
@@ -148,12 +149,13 @@ func TestDemotedToProjectAdmin(t *testing.T) {
 		"member.create, ":  {"POST", members + "new", `{"service_roles":["service_admin"],"projects":[{"roles":["publisher"]}]}`},
 	}
 	adds := map[string][3]string{ // permitted, but the project's share is used up
-		"project.update":      {"PUT", "/v1/projects/shop", `{"description":"x"}`},
-		"member.create":       {"POST", members + "new", `{"projects":[{"roles":["publisher"]}]}`},
-		"member.update":       {"PUT", members + "pub", `{"projects":[{"roles":["publisher","consumer"]}]}`},
-		"member.add":          {"POST", members + "lab-pub:add", `{"roles":["publisher"]}`},
-		"topic.create":        {"PUT", "/v1/projects/shop/topics/new", ""},
-		"subscription.create": {"PUT", "/v1/projects/shop/subscriptions/new", `{"topic":"/projects/shop/topics/orders"}`},
+		"project.update":                   {"PUT", "/v1/projects/shop", `{"description":"x"}`},
+		"member.create":                    {"POST", members + "new", `{"projects":[{"roles":["publisher"]}]}`},
+		"member.update":                    {"PUT", members + "pub", `{"projects":[{"roles":["publisher","consumer"]}]}`},
+		"member.add":                       {"POST", members + "lab-pub:add", `{"roles":["publisher"]}`},
+		"topic.create":                     {"PUT", "/v1/projects/shop/topics/new", ""},
+		"subscription.modify_ack_deadline": {"POST", "/v1/projects/shop/subscriptions/billing:modifyAckDeadline", `{"ackDeadlineSeconds":20}`},
+		"subscription.create":              {"PUT", "/v1/projects/shop/subscriptions/new", `{"topic":"/projects/shop/topics/orders"}`},
 	}
 	removes := map[string][3]string{
 		"project.delete":          {"DELETE", "/v1/projects/shop", ""},

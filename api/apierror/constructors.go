@@ -123,7 +123,47 @@ func BindingNotFound() *Error {
 	return newError(http.StatusNotFound, "NOT_FOUND", "Binding was not found")
 }
 
+// AckTimeout refuses an acknowledgement that comes too late, or that is for no message which
+// waits for one.
+func AckTimeout() *Error {
+	return newError(http.StatusRequestTimeout, "TIMEOUT", "ack timeout")
+}
+
+// MessageTooLarge refuses a message above the limit.
+func MessageTooLarge() *Error {
+	return newError(http.StatusRequestEntityTooLarge, "INVALID_ARGUMENT", "Message size is too large")
+}
+
 // Errors that AMS does not have.
+
+// NoMessages says that this service serves no messages.
+func NoMessages() *Error {
+	return failedPrecondition("This service serves no messages").
+		WithDetails("api.messages: true in usher.yaml turns them on")
+}
+
+// NoStream says that the project has no stream which stores the topic.
+func NoStream() *Error {
+	return Conflict("Topic has no stream").
+		WithDetails("usher makes it with projects.streams: managed; else somebody has to, and usher check tells what is missing")
+}
+
+// NoConsumer says that the stream of a project has no consumer of the subscription.
+func NoConsumer() *Error {
+	return Conflict("Subscription has no consumer").
+		WithDetails("usher makes it with projects.streams: managed; else somebody has to, and usher check tells what is missing")
+}
+
+// StreamFull refuses messages for which the stream of the project has no space.
+func StreamFull(cause error) *Error {
+	return newError(http.StatusInsufficientStorage, "INSUFFICIENT_STORAGE", "The stream of the project is full").WithCause(cause)
+}
+
+// MessagesUnavailable says that JetStream cannot be asked now.
+func MessagesUnavailable(cause error) *Error {
+	return newError(http.StatusServiceUnavailable, "UNAVAILABLE", "Messages cannot be reached now").
+		WithHeader("Retry-After", "1").WithCause(cause)
+}
 
 // LogoutRefused refuses a logout token.
 func LogoutRefused(cause error) *Error {

@@ -18,10 +18,10 @@ const (
 
 // Routes returns the routes of bans.
 func Routes() []rest.Route {
-	access := rest.Admins()
+	access, reader := rest.Admins(), rest.Readers()
 	return []rest.Route{
 		{
-			Name: "ban.list", Method: http.MethodGet, Path: path, Access: access, Handler: list,
+			Name: "ban.list", Method: http.MethodGet, Path: path, Access: reader, Handler: list,
 			Doc:      "Lists bans, newest first. Ended ones are listed until usher removes them.",
 			Response: wire.BanList{}, Paged: true, BeyondAMS: true,
 		},
@@ -31,7 +31,7 @@ func Routes() []rest.Route {
 			Body: wire.BanInput{}, BodyName: "Ban", Response: wire.Ban{}, ETag: true, BeyondAMS: true,
 		},
 		{
-			Name: "ban.show", Method: http.MethodGet, Path: pathOfOne, Access: access, Handler: show,
+			Name: "ban.show", Method: http.MethodGet, Path: pathOfOne, Access: reader, Handler: show,
 			Doc:      "Returns a ban.",
 			Response: wire.Ban{}, ETag: true, BeyondAMS: true,
 		},

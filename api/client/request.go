@@ -30,6 +30,8 @@ type request struct {
 	body   any // JSON; nil: none
 	match  ETag
 
+	idempotencyKey string
+
 	yaml     []byte // a body of YAML; nil: none
 	stream   bool   // the response is not JSON, or arrives line by line
 	readOnly bool   // the request changes nothing
@@ -40,6 +42,8 @@ type option func(*request)
 
 func body(v any) option     { return func(r *request) { r.body = v } }
 func ifMatch(t ETag) option { return func(r *request) { r.match = t } }
+
+func idempotent(key string) option { return func(r *request) { r.idempotencyKey = key } }
 
 func query(name, value string) option {
 	return func(r *request) {
@@ -184,7 +188,7 @@ func (c *Client) build(ctx context.Context, r *request) (*http.Request, error) {
 		return nil, fmt.Errorf("build the request: %w", err)
 	}
 	for name, value := range map[string]string{
-		"x-api-key": c.key, "If-Match": string(r.match), "User-Agent": c.userAgent, "Content-Type": contentType, "Accept": accept,
+		"x-api-key": c.key, "If-Match": string(r.match), "User-Agent": c.userAgent, "Content-Type": contentType, "Accept": accept, "Idempotency-Key": r.idempotencyKey,
 	} {
 		if value != "" {
 			req.Header.Set(name, value)

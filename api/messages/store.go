@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"usher/api/messages/ackid"
 	"usher/directory"
 )
 
@@ -56,12 +57,7 @@ type Received struct {
 }
 
 // Delivery identifies one delivery of a message of a subscription to JetStream.
-type Delivery struct {
-	Stream, Consumer uint64    // sequences
-	Count            uint64    // deliveries of the message, from 1
-	Timestamp        int64     // as in the reply subject of the message: when it was stored, Unix nanoseconds
-	At               time.Time // when it was delivered
-}
+type Delivery = ackid.Delivery
 
 // Offsets are the positions of a subscription in its stream, as sequences.
 type Offsets struct {
@@ -86,6 +82,7 @@ type SubscriptionState struct {
 	AckPending  int    // messages that are out for acknowledgement
 	Redelivered int
 	Waiting     int       // pull requests that wait
+	Consumed    uint64    // deliveries that were acknowledged, as far as known
 	Oldest      time.Time // of the oldest message that is not acknowledged; zero: none, or not known
 	LastAck     time.Time // zero: never
 }

@@ -26,6 +26,10 @@ func schema(t reflect.Type, schemas object) object {
 		return object{"type": "boolean"}
 	case reflect.Int:
 		return object{"type": "integer"}
+	case reflect.Interface:
+		return object{}
+	case reflect.Map:
+		return object{"type": "object", "additionalProperties": schema(t.Elem(), schemas)}
 	case reflect.Slice:
 		return object{"type": "array", "items": schema(t.Elem(), schemas)}
 	case reflect.Struct:

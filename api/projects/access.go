@@ -23,5 +23,5 @@ func checkResourceQuota(r *rest.Request, p *directory.Project) error {
 // and returns the membership that lists it.
 func visibleByACL(r *rest.Request) (m directory.Membership, restricted bool) {
 	m, _ = r.Snapshot.Member(r.Var(rest.VarProject), r.Caller.Name)
-	return m, !r.IsServiceAdmin() && !m.Has(directory.RoleProjectAdmin)
+	return m, !r.IgnoresACLs()
 }

@@ -19,10 +19,10 @@ const (
 
 // ProjectRoutes returns the routes of projects.
 func (h *Handlers) ProjectRoutes() []rest.Route {
-	service, project := rest.Admins(), rest.Admins(directory.RoleProjectAdmin)
+	service, project, reader := rest.Admins(), rest.Admins(directory.RoleProjectAdmin), rest.Readers(directory.RoleProjectAdmin)
 	return []rest.Route{
 		{
-			Name: "project.list", Method: http.MethodGet, Path: pathProjects, Access: service, Handler: listProjects,
+			Name: "project.list", Method: http.MethodGet, Path: pathProjects, Access: rest.Readers(), Handler: listProjects,
 			Doc:      "Lists all projects.",
 			Response: wire.ProjectList{}, Paged: true,
 		},
@@ -33,7 +33,7 @@ func (h *Handlers) ProjectRoutes() []rest.Route {
 			Timeout: accountTimeout,
 		},
 		{
-			Name: "project.show", Method: http.MethodGet, Path: pathProject, Access: project, Handler: showProject,
+			Name: "project.show", Method: http.MethodGet, Path: pathProject, Access: reader, Handler: showProject,
 			Doc:      "Returns a project.",
 			Response: wire.Project{}, ETag: true,
 		},
@@ -53,7 +53,8 @@ func (h *Handlers) ProjectRoutes() []rest.Route {
 
 // TopicRoutes returns the routes of topics and their ACLs.
 func (h *Handlers) TopicRoutes() []rest.Route {
-	admin, reader := rest.Admins(directory.RoleProjectAdmin), rest.Admins(directory.RoleProjectAdmin, directory.RolePublisher)
+	admin, viewer := rest.Admins(directory.RoleProjectAdmin), rest.Readers(directory.RoleProjectAdmin)
+	reader := rest.Readers(directory.RoleProjectAdmin, directory.RolePublisher)
 	return []rest.Route{
 		{
 			Name: "topic.list", Method: http.MethodGet, Path: pathTopics, Access: reader, Handler: listTopics,
@@ -76,7 +77,7 @@ func (h *Handlers) TopicRoutes() []rest.Route {
 			Query: []rest.Parameter{{Name: paramPurge, Doc: "true: removes the topic although its messages are lost."}}, ETag: true,
 		},
 		{
-			Name: "topic.acl", Method: http.MethodGet, Path: pathTopic + ":acl", Access: admin, Handler: topicACLs().show,
+			Name: "topic.acl", Method: http.MethodGet, Path: pathTopic + ":acl", Access: viewer, Handler: topicACLs().show,
 			Doc:      "Returns who may publish to a topic.",
 			Response: wire.ACL{}, ETag: true,
 		},
@@ -86,7 +87,7 @@ func (h *Handlers) TopicRoutes() []rest.Route {
 			Body: wire.ACL{}, BodyName: "Topic ACL", ETag: true,
 		},
 		{
-			Name: "topic.subscriptions", Method: http.MethodGet, Path: pathTopic + "/subscriptions", Access: admin, Handler: listTopicSubscriptions,
+			Name: "topic.subscriptions", Method: http.MethodGet, Path: pathTopic + "/subscriptions", Access: viewer, Handler: listTopicSubscriptions,
 			Doc:      "Lists the subscriptions that read a topic.",
 			Response: wire.SubscriptionNames{},
 		},
@@ -95,7 +96,8 @@ func (h *Handlers) TopicRoutes() []rest.Route {
 
 // SubscriptionRoutes returns the routes of subscriptions and their ACLs.
 func (h *Handlers) SubscriptionRoutes() []rest.Route {
-	admin, reader := rest.Admins(directory.RoleProjectAdmin), rest.Admins(directory.RoleProjectAdmin, directory.RoleConsumer)
+	admin, viewer := rest.Admins(directory.RoleProjectAdmin), rest.Readers(directory.RoleProjectAdmin)
+	reader := rest.Readers(directory.RoleProjectAdmin, directory.RoleConsumer)
 	return []rest.Route{
 		{
 			Name: "subscription.list", Method: http.MethodGet, Path: pathSubscriptions, Access: reader, Handler: listSubscriptions,
@@ -103,7 +105,7 @@ func (h *Handlers) SubscriptionRoutes() []rest.Route {
 			Response: wire.SubscriptionList{}, Paged: true,
 		},
 		{
-			Name: "subscription.show", Method: http.MethodGet, Path: pathSubscription, Access: reader, Handler: showSubscription,
+			Name: "subscription.show", Method: http.MethodGet, Path: pathSubscription, Access: reader.AndPushWorkers(), Handler: showSubscription,
 			Doc:      "Returns a subscription. A consumer must be in its ACL.",
 			Response: wire.Subscription{}, ETag: true,
 		},
@@ -113,12 +115,18 @@ func (h *Handlers) SubscriptionRoutes() []rest.Route {
 			Body: wire.SubscriptionInput{}, BodyName: "Subscription", Response: wire.Subscription{}, ETag: true,
 		},
 		{
+			Name: "subscription.modify_ack_deadline", Method: http.MethodPost, Path: pathSubscription + ":modifyAckDeadline", Handler: h.modifyAckDeadline,
+			Access: rest.Admins(directory.RoleProjectAdmin, directory.RoleConsumer),
+			Doc:    "Changes the ack deadline of a subscription. A consumer must be in its ACL.",
+			Body:   wire.AckDeadline{}, BodyName: ackDeadlineName, ETag: true,
+		},
+		{
 			Name: "subscription.delete", Method: http.MethodDelete, Path: pathSubscription, Access: admin, Handler: h.deleteSubscription,
 			Doc:   "Removes a subscription. If usher keeps the streams (`projects.streams: managed`), one with messages that nobody has acknowledged is removed only with `purge`.",
 			Query: []rest.Parameter{{Name: paramPurge, Doc: "true: removes the subscription although its messages are lost."}}, ETag: true,
 		},
 		{
-			Name: "subscription.acl", Method: http.MethodGet, Path: pathSubscription + ":acl", Access: admin, Handler: subscriptionACLs().show,
+			Name: "subscription.acl", Method: http.MethodGet, Path: pathSubscription + ":acl", Access: viewer, Handler: subscriptionACLs().show,
 			Doc:      "Returns who may consume a subscription.",
 			Response: wire.ACL{}, ETag: true,
 		},

@@ -11,8 +11,11 @@ import (
 	"usher/directory/snapshot"
 )
 
-// maxAckDeadline is the limit of AMS, in seconds.
-const maxAckDeadline = 600
+// maxAckDeadline is the limit of AMS, in seconds; ackDeadlineName is what its errors call it.
+const (
+	maxAckDeadline  = 600
+	ackDeadlineName = "ackDeadlineSeconds(needs value between 0 and 600)"
+)
 
 func listSubscriptions(r *rest.Request) (*rest.Response, error) {
 	project := r.Var(rest.VarProject)
@@ -53,7 +56,7 @@ func (h *Handlers) createSubscription(r *rest.Request) (*rest.Response, error) {
 		return nil, apierror.InvalidReference("Topic", apierror.TopicShape)
 	}
 	if in.AckDeadlineSeconds < 0 || in.AckDeadlineSeconds > maxAckDeadline {
-		return nil, apierror.Invalid("Invalid ackDeadlineSeconds(needs value between 0 and %d) Arguments", maxAckDeadline)
+		return nil, apierror.Invalid("Invalid %s Arguments", ackDeadlineName)
 	}
 	push, err := pushFrom(&in.PushConfig)
 	if err != nil {

@@ -45,7 +45,7 @@ type Verification func(s *snapshot.Snapshot) (identity.Identity, error)
 // authenticate finds the caller. A valid credential is always accepted: the limit on
 // failures only changes the answer to an invalid one.
 func (r *Request) authenticate() error {
-	r.verify = r.verifyKey
+	r.verify, r.service = r.verifyKey, r.router.findServiceToken(r.key)
 	var err error
 	if r.Route.Authenticate != nil {
 		r.verify, err = r.Route.Authenticate(r)
@@ -77,6 +77,9 @@ func (r *Request) CountFailure(e *apierror.Error) *apierror.Error {
 
 // find finds the caller in a snapshot.
 func (r *Request) find(s *snapshot.Snapshot) error {
+	if r.service != nil && r.Route.Authenticate == nil {
+		return r.findService(s)
+	}
 	id, err := r.verify(s)
 	if err != nil {
 		return err
@@ -152,6 +155,24 @@ func (r *Request) Reauthorize(s *snapshot.Snapshot) error {
 		return authError(err)
 	}
 	return r.authorize(s, r.Caller)
+}
+
+// IgnoresACLs reports whether the caller may use the route for everything in the project: it
+// has a role that permits the route and is not bound to ACLs, as publisher and consumer are.
+func (r *Request) IgnoresACLs() bool {
+	m, _ := r.Snapshot.Member(r.vars[VarProject], r.Caller.Name)
+	return r.ByServiceRole() || m.Has(directory.RoleProjectAdmin)
+}
+
+// ByServiceRole reports whether a service role of the caller permits the route: then it holds
+// for every project.
+func (r *Request) ByServiceRole() bool {
+	return overlap(r.Route.Access.Service, r.Caller.ServiceRoles)
+}
+
+// HasServiceRole reports whether the caller has a service role.
+func (r *Request) HasServiceRole(role directory.ServiceRole) bool {
+	return slices.Contains(r.Caller.ServiceRoles, role)
 }
 
 // IsServiceAdmin reports whether the caller may do everything.

@@ -20,7 +20,7 @@ func (r *Request) decodeBody() error {
 		limit = r.Route.MaxBody
 	}
 	r.HTTP.Body = http.MaxBytesReader(r.writer, r.HTTP.Body, limit)
-	if r.Route.Body == nil {
+	if r.Route.Body == nil || r.Route.ReadsBody {
 		return nil
 	}
 	text, err := r.readBody()
@@ -47,16 +47,22 @@ func (r *Request) decodeBody() error {
 // readBody reads the whole body.
 func (r *Request) readBody() ([]byte, error) {
 	text, err := io.ReadAll(r.HTTP.Body)
+	if err != nil {
+		return nil, BodyError(err)
+	}
+	return text, nil
+}
+
+// BodyError is the answer to a body that cannot be read.
+func BodyError(err error) *apierror.Error {
 	var tooLarge *http.MaxBytesError
 	switch {
-	case err == nil:
-		return text, nil
 	case errors.As(err, &tooLarge):
-		return nil, apierror.BodyTooLarge()
+		return apierror.BodyTooLarge()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, apierror.BodyTimeout()
+		return apierror.BodyTimeout()
 	default:
-		return nil, apierror.BadRequest().WithCause(err)
+		return apierror.BadRequest().WithCause(err)
 	}
 }
 

@@ -53,6 +53,11 @@ type Config struct {
 	// the limit is permissions.MaxAnswer.
 	MaxPayload func() int64
 
+	// ServiceTokens are keys of services that are no users of the directory.
+	ServiceTokens []ServiceToken
+	// Observe is told about every request that has ended; nil: nobody wants to know.
+	Observe func(route string, status int, took time.Duration)
+
 	KeyIn      KeyIn         // default: header
 	FailedKeys float64       // failures per second of one client host; 0: no limit
 	MaxBody    int64         // bytes; default: 1 MiB

@@ -35,6 +35,9 @@ func (r *Request) finish(panicked any, err error) {
 	r.audit(err, took)
 	r.log(err, took)
 	r.trace(err, took)
+	if observe := r.router.cfg.Observe; observe != nil {
+		observe(r.Route.Name, r.status, took)
+	}
 }
 
 func (r *Request) log(err error, took time.Duration) {

@@ -47,6 +47,7 @@ type Request struct {
 	vars    map[string]string // variables of the path
 	key     string            // what the client presented; never shown
 	verify  Verification      // of what the client presented
+	service *ServiceToken     // what the client presented; nil: another credential
 	refused bool              // what the client presented was refused
 	status  int               // HTTP status of the response; 0: not sent yet
 }

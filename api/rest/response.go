@@ -25,10 +25,18 @@ type Response struct {
 	// Stream writes the body in place of Body; ContentType is its type.
 	Stream      func(w http.ResponseWriter) error
 	ContentType string
+
+	after []func() // called when the response has been written
 }
+
+// After calls f when the response has been written, or the client has gone.
+func (r *Response) After(f func()) { r.after = append(r.after, f) }
 
 // respond sends a success.
 func (r *Request) respond(response *Response) error {
+	for _, f := range response.after {
+		defer f()
+	}
 	h := r.writer.Header()
 	for _, text := range response.Warnings {
 		h.Add("Warning", "299 usher "+strconv.Quote(r.redact(text, maxMessage)))

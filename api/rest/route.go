@@ -22,6 +22,17 @@ func Admins(project ...directory.Role) Access {
 	return Access{Service: []directory.ServiceRole{directory.ServiceRoleAdmin}, Project: project}
 }
 
+// Readers is Admins, and admin_viewer: it is for routes that only read, and return no secret.
+func Readers(project ...directory.Role) Access {
+	return Access{Service: []directory.ServiceRole{directory.ServiceRoleAdmin, directory.ServiceRoleViewer}, Project: project}
+}
+
+// AndPushWorkers is access for push_worker too.
+func (a Access) AndPushWorkers() Access {
+	a.Service = append(slices.Clone(a.Service), directory.ServiceRolePushWorker)
+	return a
+}
+
 // Permits reports whether the roles of a user are enough. For an open route it is
 // always true.
 func (a *Access) Permits(service []directory.ServiceRole, project []directory.Role) bool {
@@ -62,6 +73,8 @@ type Route struct {
 	Writes    bool // changes the directory, though its method is GET
 
 	KeepsDirectory bool // changes something else than the directory
+	MovesMessages  bool // publishes or consumes messages, which is counted and traced but not audited
+	ReadsBody      bool // the handler reads the body itself; Body is only its shape for the documents
 	OAuthErrors    bool // errors are wire.OAuthError (RFC 6749 section 5.2) instead of wire.Error
 
 	Timeout        time.Duration // 0: Config.Timeout
@@ -86,10 +99,13 @@ const (
 	VarHost         = "host"    // the name of a host, which may have dots
 	VarSession      = "session" // SERVER:CLIENT
 	VarBan          = "ban"
+	VarToken        = "token" // an API key
 )
 
 // Changes reports whether the route changes something, which is audited.
-func (r *Route) Changes() bool { return r.Writes || r.Method != http.MethodGet }
+func (r *Route) Changes() bool {
+	return r.Writes || r.Method != http.MethodGet && !r.MovesMessages
+}
 
 // changesDirectory reports whether the route changes the directory.
 func (r *Route) changesDirectory() bool { return r.Changes() && !r.KeepsDirectory }

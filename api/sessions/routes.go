@@ -28,12 +28,12 @@ func (h *Handlers) Routes() []rest.Route {
 	return []rest.Route{
 		h.logoutRoute(),
 		{
-			Name: "session.list", Method: http.MethodGet, Path: path, Access: all, Handler: h.list,
+			Name: "session.list", Method: http.MethodGet, Path: path, Access: rest.Readers(), Handler: h.list,
 			Doc:      "Lists live sessions, newest first.",
 			Response: wire.SessionList{}, Paged: true, Query: append(filterParameters(), parameterProject()), BeyondAMS: true,
 		},
 		{
-			Name: "session.show", Method: http.MethodGet, Path: pathOfOne, Access: all, Handler: h.show,
+			Name: "session.show", Method: http.MethodGet, Path: pathOfOne, Access: rest.Readers(), Handler: h.show,
 			Doc:      "Returns a session, and the reasons for its grant: as it was, and as it would be now.",
 			Response: wire.SessionExplained{}, BeyondAMS: true,
 		},
@@ -44,12 +44,12 @@ func (h *Handlers) Routes() []rest.Route {
 			Timeout: kickTimeout, KeepsDirectory: true, BeyondAMS: true,
 		},
 		{
-			Name: "session.list_in_project", Method: http.MethodGet, Path: pathInProject, Access: project, Handler: h.list,
+			Name: "session.list_in_project", Method: http.MethodGet, Path: pathInProject, Access: rest.Readers(directory.RoleProjectAdmin), Handler: h.list,
 			Doc:      "Lists the live sessions with roles in a project. For a project_admin, a session whose grant also holds for something else has `other_grants` and shows less, and no filter on what is not shown finds it.",
 			Response: wire.SessionList{}, Paged: true, Query: filterParameters(), BeyondAMS: true,
 		},
 		{
-			Name: "session.show_in_project", Method: http.MethodGet, Path: pathOfOneInProject, Access: project, Handler: h.show,
+			Name: "session.show_in_project", Method: http.MethodGet, Path: pathOfOneInProject, Access: rest.Readers(directory.RoleProjectAdmin), Handler: h.show,
 			Doc:      "Returns a session with roles in a project, and the reasons for its grant.",
 			Response: wire.SessionExplained{}, BeyondAMS: true,
 		},

@@ -18,7 +18,7 @@ type view struct {
 }
 
 func viewOf(r *rest.Request) *view {
-	v := &view{project: r.Var(rest.VarProject), limited: !r.IsServiceAdmin()}
+	v := &view{project: r.Var(rest.VarProject), limited: !r.ByServiceRole()}
 	if p, ok := r.Snapshot.Project(v.project); ok {
 		v.created = p.Made.Created
 	}

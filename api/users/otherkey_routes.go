@@ -22,12 +22,12 @@ func (h *Handlers) OtherKeyRoutes() []rest.Route {
 // routes returns the routes of keys of one kind, with the words for one and for all of
 // them. effect says what a new one is for.
 func (o *otherKeys) routes(noun, path, one, all string, in, item, list any, effect string) []rest.Route {
-	access := rest.Admins()
+	access, reader := rest.Admins(), rest.Readers()
 	every := pathUser + path
 	single := every + "/{key}"
 	return []rest.Route{
 		{
-			Name: noun + ".list", Method: http.MethodGet, Path: every, Access: access, Handler: o.list,
+			Name: noun + ".list", Method: http.MethodGet, Path: every, Access: reader, Handler: o.list,
 			Doc:      "Lists " + all + " of a user.",
 			Response: list, Paged: true, BeyondAMS: true,
 		},
@@ -37,7 +37,7 @@ func (o *otherKeys) routes(noun, path, one, all string, in, item, list any, effe
 			Body: in, Response: item, ETag: true, BeyondAMS: true,
 		},
 		{
-			Name: noun + ".show", Method: http.MethodGet, Path: single, Access: access, Handler: o.showOne,
+			Name: noun + ".show", Method: http.MethodGet, Path: single, Access: reader, Handler: o.showOne,
 			Doc:      "Returns " + one + " of a user.",
 			Response: item, ETag: true, BeyondAMS: true,
 		},

@@ -24,7 +24,7 @@ func (h *Handlers) passwordRoutes() []rest.Route {
 	const path = pathUser + "/password"
 	return []rest.Route{
 		{
-			Name: "password.show", Method: http.MethodGet, Path: path, Access: access, Handler: showPassword,
+			Name: "password.show", Method: http.MethodGet, Path: path, Access: rest.Readers(), Handler: showPassword,
 			Doc:      "Returns whether a user has a password, without the password or its hash.",
 			Response: wire.Password{}, ETag: true, BeyondAMS: true,
 		},

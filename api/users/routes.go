@@ -19,15 +19,15 @@ const (
 
 // MemberRoutes returns the routes of the members of a project.
 func (h *Handlers) MemberRoutes() []rest.Route {
-	access := rest.Admins(directory.RoleProjectAdmin)
+	access, reader := rest.Admins(directory.RoleProjectAdmin), rest.Readers(directory.RoleProjectAdmin)
 	return []rest.Route{
 		{
-			Name: "member.list", Method: http.MethodGet, Path: pathMembers, Access: access, Handler: listMembers,
+			Name: "member.list", Method: http.MethodGet, Path: pathMembers, Access: reader, Handler: listMembers,
 			Doc:      "Lists the members of a project.",
 			Response: wire.UserList{}, Paged: true,
 		},
 		{
-			Name: "member.show", Method: http.MethodGet, Path: pathMember, Access: access, Handler: showMember,
+			Name: "member.show", Method: http.MethodGet, Path: pathMember, Access: reader, Handler: showMember,
 			Doc:      "Returns a member.",
 			Response: wire.User{}, ETag: true,
 		},
@@ -56,10 +56,10 @@ func (h *Handlers) MemberRoutes() []rest.Route {
 
 // UserRoutes returns the routes of users.
 func (h *Handlers) UserRoutes() []rest.Route {
-	access := rest.Admins()
+	access, reader := rest.Admins(), rest.Readers()
 	return []rest.Route{
 		{
-			Name: "user.list", Method: http.MethodGet, Path: pathUsers, Access: access, Handler: listUsers,
+			Name: "user.list", Method: http.MethodGet, Path: pathUsers, Access: reader, Handler: listUsers,
 			Doc:      "Lists all users, or the members of one project.",
 			Response: wire.UserList{}, Paged: true,
 			Query: []rest.Parameter{{Name: rest.VarProject, Doc: "Lists only the members of this project."}},
@@ -70,12 +70,17 @@ func (h *Handlers) UserRoutes() []rest.Route {
 			Response: wire.User{}, ETag: true,
 		},
 		{
-			Name: "user.by_uuid", Method: http.MethodGet, Path: pathUsers + ":byUUID/{uuid}", Access: access, Handler: showUserByUUID,
+			Name: "user.by_uuid", Method: http.MethodGet, Path: pathUsers + ":byUUID/{uuid}", Access: reader, Handler: showUserByUUID,
 			Doc:      "Returns a user by its id, which does not change when the user is renamed.",
 			Response: wire.User{}, ETag: true,
 		},
 		{
-			Name: "user.show", Method: http.MethodGet, Path: pathUser, Access: access, Handler: showUser,
+			Name: "user.by_token", Method: http.MethodGet, Path: pathUsers + ":byToken/{token}", Access: rest.Admins().AndPushWorkers(), Handler: showUserByToken,
+			Doc:      "Returns the user that a key belongs to. Push servers of AMS ask so for themselves. Proxies log URLs, and here the URL has the key.",
+			Response: wire.User{}, ETag: true,
+		},
+		{
+			Name: "user.show", Method: http.MethodGet, Path: pathUser, Access: reader, Handler: showUser,
 			Doc:      "Returns a user.",
 			Response: wire.User{}, ETag: true,
 		},
@@ -100,7 +105,7 @@ func (h *Handlers) UserRoutes() []rest.Route {
 			Body: wire.RefreshToken{}, OptionalBody: true, Response: wire.UserCreated{}, ETag: true,
 		},
 		{
-			Name: "user.permissions", Method: http.MethodGet, Path: pathUser + ":permissions", Access: access, Handler: h.showPermissions,
+			Name: "user.permissions", Method: http.MethodGet, Path: pathUser + ":permissions", Access: reader, Handler: h.showPermissions,
 			Doc:       "Returns what this user would get on connecting to NATS, and why. `no_key` is set if none of its keys works now.",
 			Response:  wire.Permissions{},
 			Query:     []rest.Parameter{{Name: rest.VarProject, Doc: "Answers as if the client asked for this project."}},
@@ -111,10 +116,10 @@ func (h *Handlers) UserRoutes() []rest.Route {
 
 // KeyRoutes returns the routes of the keys of a user.
 func (h *Handlers) KeyRoutes() []rest.Route {
-	access := rest.Admins()
+	access, reader := rest.Admins(), rest.Readers()
 	return []rest.Route{
 		{
-			Name: "key.list", Method: http.MethodGet, Path: pathKeys, Access: access, Handler: listKeys,
+			Name: "key.list", Method: http.MethodGet, Path: pathKeys, Access: reader, Handler: listKeys,
 			Doc:      "Lists the keys of a user, without the secret keys themselves.",
 			Response: wire.KeyList{}, Paged: true, BeyondAMS: true,
 		},
@@ -124,7 +129,7 @@ func (h *Handlers) KeyRoutes() []rest.Route {
 			Body: wire.KeyInput{}, Response: wire.KeyCreated{}, ETag: true, BeyondAMS: true,
 		},
 		{
-			Name: "key.show", Method: http.MethodGet, Path: pathKey, Access: access, Handler: showKey,
+			Name: "key.show", Method: http.MethodGet, Path: pathKey, Access: reader, Handler: showKey,
 			Doc:      "Returns a key, without the secret key itself.",
 			Response: wire.Key{}, ETag: true, BeyondAMS: true,
 		},

@@ -53,6 +53,9 @@ func showUser(r *rest.Request) (*rest.Response, error) {
 }
 
 func showProfile(r *rest.Request) (*rest.Response, error) {
+	if _, ok := r.Service(); ok {
+		return r.Show(apierror.User, func(*snapshot.Snapshot) (any, uint64, bool) { return serviceOf(r), 1, true })
+	}
 	return r.Show(apierror.User, userView(&r.Caller.Name))
 }
 
