@@ -15,8 +15,10 @@ import (
 
 	"usher/api/listener"
 	"usher/internal/fault"
+	"usher/internal/plural"
 
 	"usher/api/wire"
+	"usher/app/assembly"
 	"usher/app/checkup/finding"
 	"usher/app/config"
 	"usher/app/deployment"
@@ -29,6 +31,11 @@ func CheckAPI(ctx context.Context, f *finding.List, cfg *config.Config, offline 
 			f.Warn("api", "", "set api.listen", "no API is configured: this usher does not manage the directory")
 		}
 		return
+	}
+	if tokens, err := assembly.ServiceTokens(cfg); err != nil {
+		FailedFile(f, "service tokens", "usher reads these files at the start, and refuses one that others can read", err)
+	} else if len(tokens) > 0 {
+		f.OK("service tokens", "", "%s", plural.Count(len(tokens), "service"))
 	}
 	a := apiCheck{List: f, cfg: &cfg.API}
 	if c := &cfg.API.TLS; c.CertFile != "" {

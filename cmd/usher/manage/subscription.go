@@ -47,6 +47,7 @@ func SubscriptionCommand() *cli.Command {
 			},
 			Run: subscriptionAdd,
 		},
+		moveCommand(),
 		remote.RemoveCommand(remote.Command{Usage: "remove a subscription", Args: "NAME", NeedsProject: true, Flags: []cli.Flag{messagesFlag()}},
 			func(r *remote.Session) string { return "subscription " + r.Arg(0) + " of project " + r.Project },
 			func(ctx context.Context, r *remote.Session) error {

@@ -1,0 +1,122 @@
+package messages
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"usher/api/wire"
+)
+
+// What parsePublish takes, encoding/json takes too, with the same messages.
+func FuzzPublish(f *testing.F) {
+	for _, text := range []string{
+		`{"messages":[{"data":"aGk=","attributes":{"a":"b"}}]}`, `{"messages":[]}`, `{"messages":[{"data":"a\/8="}]}`, `{"x":{"messages":[1]},"messages":[{}]}`,
+		`{"messages":[{"data":null,"attributes":null}]}`, `{"messages":{}}`, `[]`, `{`, `{"messages":[{"data":"\ud800"}]}`, "{\"messages\":[{\"data\":\"\xff\"}]}",
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		got, err := parsePublish(append([]byte(nil), text...))
+		if err != nil {
+			return
+		}
+		var want struct {
+			Messages []struct {
+				Data       []byte            `json:"data"`
+				Attributes map[string]string `json:"attributes"`
+			} `json:"messages"`
+		}
+		if err := json.Unmarshal(text, &want); err != nil {
+			t.Fatalf("encoding/json: %v", err)
+		}
+		if strings.Count(strings.ToLower(string(text)), "messages") > 1 || strings.Contains(strings.ToLower(string(text)), `\u`) {
+			return // encoding/json ignores the case of names
+		}
+		if len(want.Messages) != len(got) {
+			t.Fatalf("%d messages, encoding/json has %d", len(got), len(want.Messages))
+		}
+	})
+}
+
+func FuzzPull(f *testing.F) {
+	for _, text := range []string{`{}`, `{"maxMessages":"5","returnImmediately":"false"}`, `{"maxMessages":5,"returnImmediately":true}`, `{"maxMessages":1e3}`, `{"maxMessages":null}`, `[`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		options, err := parsePull(text)
+		if err == nil && (options.max < 1 || options.max > maxBatch) {
+			t.Errorf("%+v", options)
+		}
+	})
+}
+
+func FuzzAcknowledge(f *testing.F) {
+	for _, text := range []string{`{"ackIds":["a","b"]}`, `{"AckIds":[]}`, `{"ackIds":[1]}`, `{"ackIds":{}}`, `{"ackIds":["a"],"ackIds":["b"]}`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if ids, err := parseAcknowledge(text); err == nil && len(ids) > maxBatch {
+			t.Errorf("%d ids", len(ids))
+		}
+	})
+}
+
+// A message is written as encoding/json reads it, whatever is in it.
+func FuzzWrite(f *testing.F) {
+	f.Add([]byte("hi"), "name", "value")
+	f.Add([]byte{0, 255}, "\xff\"<>", "\u2028\x00")
+	f.Fuzz(func(t *testing.T, data []byte, name, value string) {
+		m := Message{ID: "7", Data: data, Attributes: map[string]string{name: value}}
+		var got wire.Message
+		if err := json.Unmarshal(appendMessage(nil, &m), &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Attributes[strings.ToValidUTF8(name, "\uFFFD")] != strings.ToValidUTF8(value, "\uFFFD") {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+// One project never takes more than is left, and what it takes comes off the others' share
+// only as far as it is in use.
+func TestMemory(t *testing.T) {
+	m := newMemory(1000)
+	a, b := m.reservation(uuid.UUID{1}), m.reservation(uuid.UUID{2})
+	for _, tt := range []struct {
+		r    *reservation
+		n    int64
+		want bool
+	}{
+		{a, 501, false}, {a, 500, true}, {a, 1, false}, {b, 251, false}, {b, 250, true}, {b, 1, false},
+	} {
+		if got := tt.r.grow(tt.n); got != tt.want {
+			t.Errorf("%d more beside %d: %t", tt.n, tt.r.size, got)
+		}
+	}
+	a.shrink(100)
+	if !b.grow(200) || b.grow(1) {
+		t.Error("what a has given back is not there, or too much is")
+	}
+	if n := m.reservation(uuid.UUID{3}).growBetween(1, 1000, 2); n != 112 {
+		t.Errorf("a part is %d", n)
+	}
+	a.release()
+	b.release()
+	if m.used != 112 || len(m.shares) != 1 {
+		t.Errorf("%d are in use by %d projects", m.used, len(m.shares))
+	}
+}
+
+// BenchmarkParsePublish reads 100 messages of 1 KiB.
+func BenchmarkParsePublish(b *testing.B) {
+	text := []byte(`{"messages":[` + strings.Repeat(`{"attributes":{"kind":"order"},"data":"`+strings.Repeat("QUFB", 341)+`"},`, 99) + `{"data":"QQ=="}]}`)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		if _, err := parsePublish(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
