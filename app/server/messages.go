@@ -1,12 +1,16 @@
 package server
 
 import (
+	"usher/app/assembly"
 	"usher/app/healthtoken"
 	messages "usher/app/messages/service"
 )
 
 // prepareMessages makes what serves the messages of projects, and connects nothing.
 func (srv *Server) prepareMessages() (err error) {
+	if srv.serviceTokens, err = assembly.ServiceTokens(srv.cfg); err != nil {
+		return err
+	}
 	srv.messages, err = messages.New(&messages.Config{
 		Config: srv.cfg, Keyring: srv.Parts.Keyring.Keyring, Snapshot: srv.Parts.Store.Snapshot, Now: srv.Parts.Now, Log: srv.log,
 	})

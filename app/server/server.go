@@ -19,6 +19,7 @@ import (
 
 	"usher/api/authx509"
 	"usher/api/listener"
+	"usher/api/rest"
 	"usher/app/assembly"
 	"usher/app/collector"
 	"usher/app/config"
@@ -56,6 +57,7 @@ type Server struct {
 	forgetting       *forgetting
 	bridge           bridge
 	messages         *messages.Service // nil: off
+	serviceTokens    []rest.ServiceToken
 	sessions         *liveSessions
 	started          atomic.Bool
 

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"usher/api/messages"
+	"usher/api/messages/ackid"
 	"usher/app/config"
 	"usher/app/messages/accountconn"
 	"usher/app/messages/store"
@@ -18,6 +19,7 @@ import (
 	"usher/directory/snapshot"
 	"usher/internal/metrics"
 	"usher/issuer"
+	"usher/issuer/sharedkey"
 )
 
 // Config is what a Service needs.
@@ -36,6 +38,7 @@ type Service struct {
 	store   *store.Store     // nil: api.messages is off
 	streams *streams.Service // nil: projects.streams is manual
 	keeper  *streams.Keeper  // of streams
+	ackKeys *sharedkey.Keys  // of store
 }
 
 // New reads files and connects nothing. It returns nil if the configuration needs no
@@ -56,6 +59,7 @@ func New(cfg *Config) (*Service, error) {
 	s := &Service{Pool: pool}
 	if c.API.Messages {
 		s.store = store.New(store.Config{Accounts: pool, Now: cfg.Now})
+		s.ackKeys = sharedkey.New(cfg.Keyring, ackid.Purpose, cfg.Now)
 	}
 	if c.Projects.Streams == config.StreamsManaged {
 		s.streams = NewStreams(c, pool.JetStream, cfg.Log)
@@ -82,6 +86,14 @@ func (s *Service) Store() messages.Store {
 		return nil
 	}
 	return s.store
+}
+
+// AckKeys returns the keys of ack ids; nil: the API serves no messages.
+func (s *Service) AckKeys() ackid.Keys {
+	if s == nil || s.ackKeys == nil {
+		return nil
+	}
+	return s.ackKeys
 }
 
 // Streams returns what keeps streams in step; nil: somebody else does.
