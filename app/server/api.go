@@ -69,7 +69,7 @@ func (srv *Server) apiConfig() api.Config {
 		Store:           srv.apiStore(), Audit: srv.audit.WriteChange, Now: srv.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Log: srv.log, Tracer: srv.tracers.api,
 		Explain: srv.explainUser, Directory: srv.directoryView, Version: version.Semver(), DefaultAccount: srv.cfg.Accounts.ServiceAdmin,
 		Policy: srv.Parts.Policy, MaxPayload: srv.maxPayload, Reserved: []string{srv.cfg.Accounts.Callout, srv.cfg.Accounts.System},
-		Messages: srv.messages.Store(), AckKeys: srv.messages.AckKeys(), Streams: srv.messages.Streams(), ServiceTokens: srv.serviceTokens,
+		Messages: srv.messages.Store(), AckKeys: srv.messages.AckKeys(), Streams: srv.messages.Streams(), ServiceTokens: srv.serviceTokens, MessageMemory: int64(srv.cfg.API.MessageMemory),
 		Sessions: sessionsAPI{srv.sessions, srv.explanationInputs}, SessionClosed: srv.audit.WriteSessionClosed,
 		KeyIn: rest.KeyIn(cfg.KeyIn), FailedKeys: float64(cfg.FailuresPerSecond), MaxBody: int64(cfg.MaxBody), Timeout: cfg.Timeout,
 	}
