@@ -18,6 +18,7 @@ type Keyring struct {
 	accounts map[string]Account // operator mode, by name
 	expected map[string]*Signers
 	operator bool
+	callout  string // operator mode: name of the callout account
 }
 
 // LoadedKey is one key of a keyring with its implementation: a Signer for a signing key,
@@ -63,7 +64,7 @@ func NewKeyring(held []LoadedKey, operator *Operator) (*Keyring, error) {
 
 // byAccount indexes the active signing keys by account and scope.
 func (k *Keyring) byAccount(held []LoadedKey, operator *Operator) error {
-	k.operator = true
+	k.operator, k.callout = true, operator.Callout
 	for _, a := range operator.Accounts {
 		k.accounts[a.Name] = a
 	}
@@ -140,6 +141,21 @@ func (k *Keyring) Signers() []Signer {
 		out = append(out, k.signers[public])
 	}
 	return out
+}
+
+// Lasting returns the signing keys for values that are kept for long, sorted by public key: in
+// config mode every signing key, in operator mode those of the callout account, which every
+// replica has. Keys of other accounts come and go with projects.
+func (k *Keyring) Lasting() []Signer {
+	out := k.Signers()
+	if !k.operator {
+		return out
+	}
+	accounts := map[string]string{}
+	for i := range k.keys {
+		accounts[k.keys[i].PublicKey] = k.keys[i].Account
+	}
+	return slices.DeleteFunc(out, func(s Signer) bool { return accounts[s.PublicKey()] != k.callout })
 }
 
 // Oldest returns the signing key whose file was written first. While a key is being

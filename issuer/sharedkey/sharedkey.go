@@ -74,6 +74,59 @@ func (k *Keys) Open(ctx context.Context) (all [][]byte) {
 	return all
 }
 
+// A Secret belongs to one signing key.
+type Secret struct {
+	Public string // the public key of the signing key
+	Key    []byte
+}
+
+// Each returns a secret for each signing key that keeps values for long (Keyring.Lasting),
+// sorted by public key. An error means that one of them cannot sign now.
+func (k *Keys) Each(ctx context.Context) ([]Secret, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var all []Secret
+	for _, s := range k.keyring().Lasting() {
+		key, err := k.of(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Secret{s.PublicKey(), key})
+	}
+	return all, nil
+}
+
+// Lasting returns the public keys of the secrets that Each returns. It does not sign.
+func (k *Keys) Lasting() []string {
+	var all []string
+	for _, s := range k.keyring().Lasting() {
+		all = append(all, s.PublicKey())
+	}
+	return all
+}
+
+// Of returns the secret of the first of some signing keys that can sign now, or whose secret is
+// still known. ok says whether there is one.
+func (k *Keys) Of(ctx context.Context, wanted func(public string) bool) (found Secret, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, s := range k.keyring().Lasting() {
+		if !wanted(s.PublicKey()) {
+			continue
+		}
+		if key, err := k.of(ctx, s); err == nil {
+			return Secret{s.PublicKey(), key}, true
+		}
+	}
+	now := k.now()
+	for public, s := range k.byPublic {
+		if now.Sub(s.held) <= grace && wanted(public) {
+			return Secret{public, s.key}, true
+		}
+	}
+	return Secret{}, false
+}
+
 // of returns the secret of a signing key. A signature is made once for each key. The caller
 // holds mu.
 func (k *Keys) of(ctx context.Context, s issuer.Signer) ([]byte, error) {
