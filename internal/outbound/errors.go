@@ -1,0 +1,112 @@
+package outbound
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"syscall"
+)
+
+// Errors of an address that the rules refuse, and of an answer that is too large.
+var (
+	ErrURL     = errors.New("not an address such as https://host/path without user and password")
+	ErrScheme  = errors.New("the scheme is not allowed")
+	ErrPort    = errors.New("the port is not allowed")
+	ErrAddress = errors.New("the host has no address that is allowed")
+	ErrBody    = errors.New("the answer is too large")
+)
+
+// Error is why a request failed. Its text names the host and nothing else of the address, and
+// no IP address that the host has. Its cause may tell more.
+type Error struct {
+	Host string // without the port; empty: the address has none
+	Err  error
+}
+
+func (e *Error) Error() string {
+	if e.Host == "" {
+		return e.reason()
+	}
+	return e.Host + ": " + e.reason()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Refused reports whether the rules refuse the address, so that another attempt is of no use
+// until the rules or the addresses of the name change.
+func (e *Error) Refused() bool {
+	return errors.Is(e.Err, ErrURL) || errors.Is(e.Err, ErrScheme) || errors.Is(e.Err, ErrPort) || errors.Is(e.Err, ErrAddress)
+}
+
+func (e *Error) reason() string {
+	for _, own := range []error{ErrURL, ErrScheme, ErrPort, ErrAddress, ErrBody} {
+		if errors.Is(e.Err, own) {
+			return own.Error()
+		}
+	}
+	var (
+		dns         *net.DNSError
+		network     net.Error
+		certificate *tls.CertificateVerificationError
+		alert       tls.AlertError
+		record      tls.RecordHeaderError
+		hostname    x509.HostnameError
+		authority   x509.UnknownAuthorityError
+	)
+	switch {
+	case errors.Is(e.Err, context.Canceled):
+		return "the request was canceled"
+	case errors.As(e.Err, &dns) && dns.IsNotFound:
+		return "the name has no address"
+	case errors.As(e.Err, &dns):
+		return "the name could not be resolved"
+	case errors.Is(e.Err, os.ErrDeadlineExceeded), errors.Is(e.Err, context.DeadlineExceeded), errors.As(e.Err, &network) && network.Timeout():
+		return "no answer in time"
+	case errors.As(e.Err, &authority):
+		return "its certificate is not signed by an authority that is trusted"
+	case errors.As(e.Err, &hostname):
+		return "its certificate is for another name"
+	case errors.As(e.Err, &certificate):
+		return "its certificate is not valid"
+	case errors.As(e.Err, &record), errors.As(e.Err, &alert):
+		return "the TLS handshake failed"
+	case errors.Is(e.Err, syscall.ECONNREFUSED):
+		return "the connection was refused"
+	case errors.Is(e.Err, io.EOF), errors.Is(e.Err, io.ErrUnexpectedEOF), errors.Is(e.Err, syscall.ECONNRESET), errors.Is(e.Err, syscall.EPIPE):
+		return "the connection was cut"
+	default:
+		return "the request failed"
+	}
+}
+
+func hostOf(u *url.URL) string { return u.Hostname() }
+
+// body is the body of an answer.
+type body struct {
+	io.ReadCloser
+
+	left int64
+	host string
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.left < 0 {
+		return 0, &Error{b.host, ErrBody}
+	}
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return n + int(b.left), &Error{b.host, ErrBody}
+	}
+	if err != nil && err != io.EOF { //nolint:errorlint // io.EOF is not wrapped (io.Reader)
+		err = &Error{b.host, err}
+	}
+	return n, err
+}
