@@ -42,7 +42,10 @@ func (e *Entry) Check() error {
 		}
 		return prefixed("subject", CheckSubject(v.Subject))
 	case *Subscription:
-		return prefixed("topic name", CheckName(v.Topic))
+		if err := CheckName(v.Topic); err != nil {
+			return prefixed("topic name", err)
+		}
+		return prefixed("push", v.Push.Check())
 	case *Ban:
 		if problems := v.Check(); len(problems) > 0 {
 			return problems[0]

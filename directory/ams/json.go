@@ -67,6 +67,8 @@ type pushConfig struct {
 		Type   string `json:"type"`
 		Period int    `json:"period"`
 	} `json:"retryPolicy"`
+	VerificationHash   string `json:"verificationHash"`
+	Verified           bool   `json:"verified"`
 	Base64Decode       bool   `json:"base64Decode"`
 	MattermostURL      string `json:"mattermostUrl"`
 	MattermostUsername string `json:"mattermostUsername"`

@@ -201,3 +201,22 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// An authorization header is sealed where it can be, and is in no other form in the records.
+func TestSeal(t *testing.T) {
+	t.Parallel()
+	result, err := ams.Read(site(t), ams.Options{Account: "APP", Seal: func(project, sub, header string) ([]byte, error) {
+		return []byte(project + "/" + sub + "/" + header[:4]), nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	push := result.Records.Projects[0].Subscriptions[1].Push
+	if push.Authorization == nil || string(push.Authorization.Sealed) != "ARGO/sub4/c2c2" || !push.Verified || push.VerificationHash != "push-id-1" {
+		t.Errorf("%+v", push)
+	}
+	_, err = ams.Read(site(t), ams.Options{Account: "APP", Seal: func(string, string, string) ([]byte, error) { return nil, errors.New("no key") }})
+	if err == nil || !strings.Contains(err.Error(), "subscriptions[1].pushConfig.authorizationHeader: cannot be sealed: no key") {
+		t.Error(err)
+	}
+}

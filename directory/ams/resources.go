@@ -60,18 +60,15 @@ func (r *reader) readSubscriptions() {
 		j := len(p.Subscriptions)
 		r.origins[at("projects", i)+"."+at("subscriptions", j)] = where
 		p.Subscriptions = append(p.Subscriptions, directory.Subscription{
-			Name: name, Topic: topic, AckDeadline: s.AckDeadline, Push: r.push(where, &s.Push), Created: r.time(where+".createdOn", s.CreatedOn),
+			Name: name, Topic: topic, AckDeadline: s.AckDeadline, Push: r.push(where, project, name, &s.Push), Created: r.time(where+".createdOn", s.CreatedOn),
 		})
 		r.addResource(s.Name, where, i, func(p *directory.Project) *[]string { return &p.Subscriptions[j].ACL })
 	})
 }
 
-func (r *reader) push(where string, p *pushConfig) *directory.Push {
+func (r *reader) push(where, project, name string, p *pushConfig) *directory.Push {
 	if p.Endpoint == "" && p.MattermostURL == "" {
 		return nil
-	}
-	if p.Authorization.Value != "" {
-		r.note(where+".pushConfig", "authorization header skipped: usher stores no secrets")
 	}
 	in := where + ".pushConfig"
 	if !slices.Contains([]string{"", "http_endpoint", "mattermost"}, p.Type) {
@@ -83,10 +80,34 @@ func (r *reader) push(where string, p *pushConfig) *directory.Push {
 	if p.MaxMessages < 0 || p.Retry.Period < 0 {
 		r.problem(in, "", "a number is negative")
 	}
+	hash := p.VerificationHash
+	if (&directory.Push{VerificationHash: hash}).Check() != nil {
+		r.note(in, "verificationHash skipped: usher needs printable characters of ASCII; verify the endpoint again")
+		hash = ""
+	}
 	return &directory.Push{
 		Type: p.Type, Endpoint: p.Endpoint, MaxMessages: p.MaxMessages, RetryType: p.Retry.Type, RetryPeriod: p.Retry.Period,
 		Base64Decode: p.Base64Decode, MattermostURL: p.MattermostURL, MattermostUsername: p.MattermostUsername, MattermostChannel: p.MattermostChannel,
+		VerificationHash: hash, Verified: p.Verified && (hash != "" || p.Type == directory.PushMattermost),
+		Authorization: r.authorization(in, project, name, p.Authorization.Value),
 	}
+}
+
+// authorization seals the authorization header of a subscription.
+func (r *reader) authorization(where, project, name, header string) *directory.PushAuthorization {
+	if header == "" {
+		return nil
+	}
+	if r.o.Seal == nil {
+		r.note(where, "authorization header skipped: only usher itself can seal it. After the import, usher subscription push rotate-header makes another one")
+		return nil
+	}
+	sealed, err := r.o.Seal(project, name, header)
+	if err != nil {
+		r.problem(where+".authorizationHeader", "", "cannot be sealed: %v", err)
+		return nil
+	}
+	return &directory.PushAuthorization{Sealed: sealed}
 }
 
 func (r *reader) addResource(path, where string, project int, acl func(*directory.Project) *[]string) {

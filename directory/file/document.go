@@ -124,6 +124,17 @@ type push struct {
 	MattermostURL      string    `yaml:"mattermost_url"`
 	MattermostUsername string    `yaml:"mattermost_username"`
 	MattermostChannel  string    `yaml:"mattermost_channel"`
+	VerificationHash   string    `yaml:"verification_hash"`
+	Verified           bool      `yaml:"verified"`
+
+	Authorization *pushAuthorization `yaml:"authorization"`
+}
+
+// pushAuthorization is sealed, so its values are not secret.
+type pushAuthorization struct {
+	Sealed        sealed    `yaml:"sealed" required:"true"`
+	Previous      sealed    `yaml:"previous"`
+	PreviousUntil time.Time `yaml:"previous_until"`
 }
 
 // count is a number that is never negative.
@@ -232,7 +243,15 @@ func (p *push) record() *directory.Push {
 		Type: string(p.Type), Endpoint: p.Endpoint, MaxMessages: int(p.MaxMessages),
 		RetryType: string(p.RetryType), RetryPeriod: int(p.RetryPeriod), Base64Decode: p.Base64Decode,
 		MattermostURL: p.MattermostURL, MattermostUsername: p.MattermostUsername, MattermostChannel: p.MattermostChannel,
+		VerificationHash: p.VerificationHash, Verified: p.Verified, Authorization: p.Authorization.record(),
 	}
+}
+
+func (a *pushAuthorization) record() *directory.PushAuthorization {
+	if a == nil {
+		return nil
+	}
+	return &directory.PushAuthorization{Sealed: a.Sealed.bytes, Previous: a.Previous.bytes, PreviousUntil: a.PreviousUntil}
 }
 
 func disabled(enabled *bool) bool { return enabled != nil && !*enabled }

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -84,6 +85,17 @@ type retryType string
 func (r *retryType) UnmarshalText(text []byte) error {
 	*r = retryType(text)
 	return oneOf(text, "retry type", "linear", "slowstart")
+}
+
+// sealed is a sealed value in base64.
+type sealed struct{ bytes []byte }
+
+// UnmarshalText accepts base64. Its error quotes nothing.
+func (s *sealed) UnmarshalText(text []byte) (err error) {
+	if s.bytes, err = base64.StdEncoding.DecodeString(string(text)); err != nil {
+		return errors.New("expected base64")
+	}
+	return nil
 }
 
 // oneOf reports a text that is not one of the known words.

@@ -3,6 +3,7 @@ package file
 import (
 	"bufio"
 	"cmp"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/netip"
@@ -195,13 +196,19 @@ func (p *printer) push(push *directory.Push) {
 		flag("base64_decode", push.Base64Decode).
 		text("mattermost_url", push.MattermostURL).
 		text("mattermost_username", push.MattermostUsername).
-		text("mattermost_channel", push.MattermostChannel)
-	if len(f) == 0 {
+		text("mattermost_channel", push.MattermostChannel).
+		text("verification_hash", push.VerificationHash).
+		flag("verified", push.Verified)
+	if len(f) == 0 && push.Authorization == nil {
 		p.mapping(8, fields{}.raw("push", "{}"))
 		return
 	}
 	p.begin(8, "push", 1)
 	p.mapping(10, f)
+	if a := push.Authorization; a != nil {
+		p.begin(10, "authorization", 1)
+		p.mapping(12, fields{}.sealed("sealed", a.Sealed).sealed("previous", a.Previous).time("previous_until", a.PreviousUntil))
+	}
 }
 
 // The functions below add a field, unless it has its default value.
@@ -211,6 +218,10 @@ func (f fields) text(key, value string) fields {
 		return f
 	}
 	return f.raw(key, scalar(value))
+}
+
+func (f fields) sealed(key string, value []byte) fields {
+	return f.text(key, base64.StdEncoding.EncodeToString(value))
 }
 
 // acl distinguishes an empty list from none.

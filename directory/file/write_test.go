@@ -325,6 +325,13 @@ func randomProject(random *rand.Rand, i int, users []directory.User) directory.P
 				Type: one(random, "", "http_endpoint", "mattermost"), Endpoint: randomText(random), MaxMessages: random.IntN(3),
 				RetryType: one(random, "", "linear", "slowstart"), RetryPeriod: random.IntN(3), Base64Decode: random.IntN(2) == 0,
 				MattermostURL: randomText(random), MattermostUsername: randomText(random), MattermostChannel: randomText(random),
+				VerificationHash: strings.Repeat("0a", 32), Verified: random.IntN(2) == 0,
+			}
+			if random.IntN(2) == 0 {
+				s.Push.Authorization = &directory.PushAuthorization{Sealed: []byte{1, byte(random.IntN(256)), 255}}
+			}
+			if random.IntN(3) == 0 && s.Push.Authorization != nil {
+				s.Push.Authorization.Previous, s.Push.Authorization.PreviousUntil = []byte{1, 2}, randomTime(random)
 			}
 		}
 		p.Subscriptions = append(p.Subscriptions, s)

@@ -80,7 +80,7 @@ func (p *Plan) projectLines(in *pair[directory.Project]) []string {
 	return append(lines, resourceLines(p, "subscription", was, now, was.Subscriptions, now.Subscriptions, subscriptionResource, func(d *details, x, y *directory.Subscription) {
 		d.text("topic", x.Topic, y.Topic)
 		d.text("ack_deadline", fmt.Sprint(x.AckDeadline), fmt.Sprint(y.AckDeadline))
-		d.addIf("push", !samePush(x.Push, y.Push))
+		d.addIf("push", !x.Push.Same(y.Push))
 		d.addIf("created_on", !x.Created.Equal(y.Created))
 	})...)
 }

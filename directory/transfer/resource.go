@@ -70,10 +70,8 @@ func sameTopic(x, y *directory.Topic) bool {
 }
 
 func sameSubscription(x, y *directory.Subscription) bool {
-	return x.Topic == y.Topic && x.AckDeadline == y.AckDeadline && samePush(x.Push, y.Push) && x.Created.Equal(y.Created)
+	return x.Topic == y.Topic && x.AckDeadline == y.AckDeadline && x.Push.Same(y.Push) && x.Created.Equal(y.Created)
 }
-
-func samePush(x, y *directory.Push) bool { return x == y || x != nil && y != nil && *x == *y }
 
 // sameSet compares lists without duplicates.
 func sameSet[T comparable](x, y []T) bool {

@@ -26,6 +26,25 @@ func (t *target) project(p *directory.Project) {
 	p.Members = t.members(p.Members, record.Members)
 	p.Topics = complete(t, p.Topics, record.Topics, topicResource)
 	p.Subscriptions = complete(t, p.Subscriptions, record.Subscriptions, subscriptionResource)
+	keepPush(p.Subscriptions, record.Subscriptions)
+}
+
+// keepPush keeps how an endpoint is verified and its header, if a subscription states neither
+// and has the endpoint that it had.
+func keepPush(list, old []directory.Subscription) {
+	before := make(map[string]*directory.Push, len(old))
+	for i := range old {
+		before[old[i].Name] = old[i].Push
+	}
+	for i := range list {
+		p, was := list[i].Push, before[list[i].Name]
+		if p == nil || was == nil || p.VerificationHash != "" || p.Authorization != nil || p.Type != was.Type || p.Address() != was.Address() {
+			continue
+		}
+		kept := *p
+		kept.VerificationHash, kept.Verified, kept.Authorization = was.VerificationHash, was.Verified, was.Authorization
+		list[i].Push = &kept
+	}
 }
 
 func (t *target) members(members, old []directory.Member) []directory.Member {

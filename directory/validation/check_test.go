@@ -141,6 +141,12 @@ projects[1].topics[0].subject: subject "shop.orders" is already that of projects
 
 		{"a subscription with a space", func(r *directory.Records) { r.Projects[0].Subscriptions[1].Name = "a b" }, `projects[0].subscriptions[1].name: subscription name "a b" holds ' '; only letters, digits, '-' and '_' are allowed`},
 		{"a subscription twice", func(r *directory.Records) { r.Projects[0].Subscriptions[1].Name = "billing" }, `projects[0].subscriptions[1].name: subscription "billing" is already defined at index 0`},
+		{"a subscription with a hash of its own", func(r *directory.Records) {
+			r.Projects[0].Subscriptions[1].Push = &directory.Push{Type: directory.PushHTTP, VerificationHash: "a b"}
+		}, `projects[0].subscriptions[1].push: verification_hash: expected up to 128 printable characters of ASCII without spaces`},
+		{"a subscription verified without a hash", func(r *directory.Records) {
+			r.Projects[0].Subscriptions[1].Push = &directory.Push{Type: directory.PushHTTP, Verified: true}
+		}, `projects[0].subscriptions[1].push: verified: an endpoint without verification_hash cannot be verified`},
 		{"a subscription to nothing", func(r *directory.Records) { r.Projects[0].Subscriptions[1].Topic = "raw" }, `projects[0].subscriptions[1].topic: project "shop" has no topic "raw"`},
 		{"an ACL of a subscription with a stranger", func(r *directory.Records) { r.Projects[0].Subscriptions[1].ACL = []string{"nobody"} }, `projects[0].subscriptions[1].acl[0]: user "nobody" is not a member of project "shop"`},
 

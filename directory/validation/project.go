@@ -42,6 +42,9 @@ func (c *checker) project(i int, p *directory.Project) {
 		at := at.element("subscriptions", j)
 		c.uniqueName(at.field("name"), "subscription", s.Name, j, subs)
 		c.acl(at, p, s.ACL, members)
+		if err := s.Push.Check(); err != nil {
+			c.add(at.field("push"), "", "%s", err.Error())
+		}
 		if _, ok := topics[s.Topic]; !ok && !c.secret(at.field("topic"), s.Topic) {
 			hint := c.didYouMean(s.Topic, "", names(p.Topics, func(t *directory.Topic) string { return t.Name }))
 			c.add(at.field("topic"), hint, "project %s has no topic %s", secret.Name(p.Name), secret.Name(s.Topic))
