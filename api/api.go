@@ -28,11 +28,12 @@ func New(cfg Config) (http.Handler, error) { //nolint:gocritic // the API keeps 
 func Routes() []rest.Route { return routesOf(&Config{}, &service{}) }
 
 func routesOf(cfg *Config, s *service) []rest.Route {
-	users, projects, messages := cfg.users(), cfg.projects(), cfg.messages()
+	push := cfg.push()
+	users, projects, messages := cfg.users(), cfg.projects(push), cfg.messages()
 	return slices.Concat(
 		s.routes(),
 		projects.ProjectRoutes(), messages.ProjectRoutes(), users.MemberRoutes(),
-		projects.TopicRoutes(), messages.TopicRoutes(), projects.SubscriptionRoutes(), messages.SubscriptionRoutes(),
+		projects.TopicRoutes(), messages.TopicRoutes(), projects.SubscriptionRoutes(), messages.SubscriptionRoutes(), push.Routes(),
 		users.UserRoutes(), users.KeyRoutes(), users.OtherKeyRoutes(),
 		cfg.sessions().Routes(), bans.Routes(),
 		cfg.bulk(projects).Routes(),

@@ -11,6 +11,7 @@ import (
 	"usher/api/messages"
 	"usher/api/messages/ackid"
 	"usher/api/projects"
+	"usher/api/push"
 	"usher/api/rest"
 	"usher/api/sessions"
 	"usher/api/users"
@@ -78,6 +79,9 @@ type Config struct {
 	// Observe is told about every request that has ended; nil: nobody wants to know.
 	Observe func(route string, status int, took time.Duration)
 
+	// Push has the push configuration of subscriptions. Its Now is that of the API.
+	Push push.Config
+
 	Version        string
 	DefaultAccount string        // of projects that set none; empty: they must set one
 	KeyIn          rest.KeyIn    // default: header
@@ -124,10 +128,16 @@ func (c *Config) sessions() *sessions.Handlers {
 	return sessions.New(sessions.Config{Live: c.Sessions, Closed: c.SessionClosed, LogOut: c.LogOut, Now: c.Now})
 }
 
-func (c *Config) projects() *projects.Handlers {
+func (c *Config) push() *push.Handlers {
+	cfg := c.Push
+	cfg.Now = c.Now
+	return push.New(cfg)
+}
+
+func (c *Config) projects(p *push.Handlers) *projects.Handlers {
 	return projects.New(projects.Config{
 		Accounts: c.Accounts, AccountRequired: c.AccountRequired, DefaultAccount: c.DefaultAccount, Reserved: c.Reserved,
-		Streams: c.Streams,
+		Streams: c.Streams, Push: p,
 	})
 }
 

@@ -134,6 +134,11 @@ func MessageTooLarge() *Error {
 	return newError(http.StatusRequestEntityTooLarge, "INVALID_ARGUMENT", "Message size is too large")
 }
 
+// VerificationFailed says that a push endpoint does not show its verification hash.
+func VerificationFailed(reason string) *Error {
+	return newError(http.StatusUnauthorized, "UNAUTHORIZED", "Endpoint verification failed.%s", reason)
+}
+
 // Errors that AMS does not have.
 
 // NoMessages says that this service serves no messages.
@@ -163,6 +168,11 @@ func StreamFull(cause error) *Error {
 func MessagesUnavailable(cause error) *Error {
 	return newError(http.StatusServiceUnavailable, "UNAVAILABLE", "Messages cannot be reached now").
 		WithHeader("Retry-After", "1").WithCause(cause)
+}
+
+// KeyUnavailable says that a signing key, which may be in another program, does not sign now.
+func KeyUnavailable(cause error) *Error {
+	return newError(http.StatusServiceUnavailable, "UNAVAILABLE", "The authorization header cannot be sealed now").WithCause(cause)
 }
 
 // LogoutRefused refuses a logout token.

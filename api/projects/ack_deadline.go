@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"usher/api/apierror"
+	"usher/api/push"
 	"usher/api/rest"
 	"usher/api/wire"
 	"usher/directory"
@@ -22,7 +23,7 @@ func (h *Handlers) modifyAckDeadline(r *rest.Request) (*rest.Response, error) {
 	if seconds == nil || *seconds < 0 || *seconds > maxAckDeadline {
 		return nil, r.InvalidBody(errAckDeadline)
 	}
-	view := subscriptionView(project, name)
+	view := push.View(project, name)
 	next, err := r.Commit(apierror.Subscription, view, func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		old, ok := s.Subscription(project, name)
 		if !ok {

@@ -1,6 +1,9 @@
 package projects
 
-import "usher/api/messages"
+import (
+	"usher/api/messages"
+	"usher/api/push"
+)
 
 // Config is what the handlers need.
 type Config struct {
@@ -16,13 +19,20 @@ type Config struct {
 	Reserved []string
 	// Streams keeps the streams and consumers of projects; nil: somebody else does.
 	Streams messages.Streams
+	// Push has the push configuration of subscriptions; nil: one with the default rules.
+	Push *push.Handlers
 }
 
 // Handlers are the handlers of this package.
 type Handlers struct{ cfg Config }
 
 // New returns the handlers. The zero Config is enough for Routes.
-func New(cfg Config) *Handlers { return &Handlers{cfg} }
+func New(cfg Config) *Handlers {
+	if cfg.Push == nil {
+		cfg.Push = push.New(push.Config{})
+	}
+	return &Handlers{cfg}
+}
 
 // CreatesAccounts reports whether the service creates accounts of projects.
 func (h *Handlers) CreatesAccounts() bool { return h.cfg.Accounts != nil }

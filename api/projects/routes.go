@@ -105,7 +105,7 @@ func (h *Handlers) SubscriptionRoutes() []rest.Route {
 			Response: wire.SubscriptionList{}, Paged: true,
 		},
 		{
-			Name: "subscription.show", Method: http.MethodGet, Path: pathSubscription, Access: reader.AndPushWorkers(), Handler: showSubscription,
+			Name: "subscription.show", Method: http.MethodGet, Path: pathSubscription, Access: reader.AndPushWorkers(), Handler: h.showSubscription,
 			Doc:      "Returns a subscription. A consumer must be in its ACL.",
 			Response: wire.Subscription{}, ETag: true,
 		},

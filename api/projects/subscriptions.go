@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"usher/api/apierror"
+	"usher/api/push"
 	"usher/api/rest"
 	"usher/api/wire"
 	"usher/directory"
@@ -31,19 +32,23 @@ func listSubscriptions(r *rest.Request) (*rest.Response, error) {
 	}
 	out := wire.SubscriptionList{Subscriptions: []wire.Subscription{}, NextPageToken: page.Next, TotalSize: page.Total}
 	for _, sub := range page.Items {
-		out.Subscriptions = append(out.Subscriptions, subscriptionOf(project, sub))
+		out.Subscriptions = append(out.Subscriptions, push.Shown(project, sub))
 	}
 	return &rest.Response{Body: out}, nil
 }
 
-func showSubscription(r *rest.Request) (*rest.Response, error) {
+func (h *Handlers) showSubscription(r *rest.Request) (*rest.Response, error) {
 	project, name := r.Var(rest.VarProject), r.Var(rest.VarSubscription)
 	_, exists := r.Snapshot.Subscription(project, name)
 	m, restricted := visibleByACL(r)
 	if exists && restricted && !slices.ContainsFunc(m.Subs, func(s *directory.Subscription) bool { return s.Name == name }) {
 		return nil, apierror.Forbidden()
 	}
-	return r.Show(apierror.Subscription, subscriptionView(project, name))
+	response, err := r.Show(apierror.Subscription, push.View(project, name))
+	if err != nil {
+		return nil, err
+	}
+	return h.cfg.Push.Complete(r, r.Snapshot, response), nil
 }
 
 func (h *Handlers) createSubscription(r *rest.Request) (*rest.Response, error) {
@@ -58,11 +63,11 @@ func (h *Handlers) createSubscription(r *rest.Request) (*rest.Response, error) {
 	if in.AckDeadlineSeconds < 0 || in.AckDeadlineSeconds > maxAckDeadline {
 		return nil, apierror.Invalid("Invalid %s Arguments", ackDeadlineName)
 	}
-	push, err := pushFrom(&in.PushConfig)
+	change, err := h.cfg.Push.NewChange(r, &in.PushConfig)
 	if err != nil {
 		return nil, err
 	}
-	view := subscriptionView(project, name)
+	view := push.View(project, name)
 	next, err := r.Commit(apierror.Subscription, view, func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		p, _ := s.Project(project)
 		if topicProject != project {
@@ -77,8 +82,12 @@ func (h *Handlers) createSubscription(r *rest.Request) (*rest.Response, error) {
 		if err := checkResourceQuota(r, p); err != nil {
 			return nil, err
 		}
+		configured, err := change.Of(r.Context(), p, name, nil)
+		if err != nil {
+			return nil, err
+		}
 		sub := &directory.Subscription{
-			Topic: topic, AckDeadline: cmp.Or(in.AckDeadlineSeconds, wire.DefaultAckDeadline), Push: push, Created: r.Now(),
+			Topic: topic, AckDeadline: cmp.Or(in.AckDeadlineSeconds, wire.DefaultAckDeadline), Push: configured, Created: r.Now(),
 		}
 		return directory.Put(directory.ResourceKey(directory.KindSubscription, p.ID, name), sub), nil
 	})
@@ -86,10 +95,11 @@ func (h *Handlers) createSubscription(r *rest.Request) (*rest.Response, error) {
 		return nil, err
 	}
 	response, err := r.ShowCommitted(next, view)
-	if err == nil {
-		h.keepStreams(r, response, next, project)
+	if err != nil {
+		return nil, err
 	}
-	return response, err
+	h.keepStreams(r, response, next, project)
+	return h.cfg.Push.Complete(r, next, response), nil
 }
 
 func (h *Handlers) deleteSubscription(r *rest.Request) (*rest.Response, error) {
@@ -98,7 +108,7 @@ func (h *Handlers) deleteSubscription(r *rest.Request) (*rest.Response, error) {
 		return nil, err
 	}
 	var before *directory.Project
-	next, err := r.Commit(apierror.Subscription, subscriptionView(project, name), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
+	next, err := r.Commit(apierror.Subscription, push.View(project, name), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		p, _ := s.Project(project)
 		before = p
 		if _, ok := s.Subscription(project, name); !ok {

@@ -31,16 +31,6 @@ func topicView(project, name string) rest.View {
 	}
 }
 
-func subscriptionView(project, name string) rest.View {
-	return func(s *snapshot.Snapshot) (any, uint64, bool) {
-		sub, ok := s.Subscription(project, name)
-		if !ok {
-			return nil, 0, false
-		}
-		return subscriptionOf(project, sub), sub.Revision, true
-	}
-}
-
 func projectOf(s *snapshot.Snapshot, p *directory.Project) wire.Project {
 	return wire.Project{
 		Name: p.Name, Account: p.Account, Description: p.Description,
@@ -53,19 +43,4 @@ func topicOf(project string, t *directory.Topic) wire.Topic {
 		Name: topicName(project, t.Name), Subject: cmp.Or(t.Subject, project+"."+t.Name),
 		CreatedOn: wire.Time(t.Created),
 	}
-}
-
-func subscriptionOf(project string, sub *directory.Subscription) wire.Subscription {
-	out := wire.Subscription{
-		Name: subscriptionName(project, sub.Name), Topic: topicName(project, sub.Topic),
-		AckDeadlineSeconds: cmp.Or(sub.AckDeadline, wire.DefaultAckDeadline), CreatedOn: wire.Time(sub.Created),
-	}
-	if p := sub.Push; p != nil {
-		out.PushConfig = wire.PushConfig{
-			Type: p.Type, PushEndpoint: p.Endpoint, MaxMessages: p.MaxMessages, Base64Decode: p.Base64Decode,
-			RetryPolicy:   wire.RetryPolicy{Type: p.RetryType, Period: p.RetryPeriod},
-			MattermostURL: p.MattermostURL, MattermostUsername: p.MattermostUsername, MattermostChannel: p.MattermostChannel,
-		}
-	}
-	return out
 }

@@ -118,11 +118,12 @@ func (r *Request) resource() string {
 }
 
 // auditJSON returns a resource as JSON for the audit. It keeps only the host of push
-// addresses: the rest can contain secrets.
+// addresses: the rest can contain secrets. It keeps no header.
 func auditJSON(shown any) (json.RawMessage, error) {
 	if s, ok := shown.(wire.Subscription); ok {
 		s.PushConfig.PushEndpoint = schemeAndHost(s.PushConfig.PushEndpoint)
 		s.PushConfig.MattermostURL = schemeAndHost(s.PushConfig.MattermostURL)
+		s.PushConfig.AuthorizationHeader = wire.AuthorizationHeader{Type: s.PushConfig.AuthorizationHeader.Type}
 		shown = s
 	}
 	return json.Marshal(shown)

@@ -11,6 +11,7 @@ type Subscription struct {
 	Topic              string     `json:"topic"` // "/projects/P/topics/T"
 	PushConfig         PushConfig `json:"pushConfig"`
 	AckDeadlineSeconds int        `json:"ackDeadlineSeconds"`
+	PushStatus         string     `json:"pushStatus,omitempty"` // how pushes go
 	CreatedOn          time.Time  `json:"createdOn,omitzero"`
 }
 
@@ -21,8 +22,13 @@ type SubscriptionInput struct {
 	AckDeadlineSeconds int        `json:"ackDeadlineSeconds,omitempty"` // 0: DefaultAckDeadline
 }
 
-// PushConfig says where messages should be pushed. usher stores it for a program that pushes
-// messages; it pushes none itself.
+// ModifyPushConfig replaces a push configuration. An empty PushConfig ends pushes.
+type ModifyPushConfig struct {
+	PushConfig *PushConfig `json:"pushConfig"`
+}
+
+// PushConfig says where messages are pushed. A request cannot set VerificationHash, Verified
+// and the value of the header.
 type PushConfig struct {
 	Type                string              `json:"type"` // "http_endpoint" or "mattermost"; empty: no push
 	PushEndpoint        string              `json:"pushEndpoint"`
@@ -37,11 +43,13 @@ type PushConfig struct {
 	Base64Decode        bool                `json:"base64Decode"`
 }
 
-// AuthorizationHeader exists for compatibility with AMS. Its value is a secret; usher
-// neither creates nor stores it.
+// AuthorizationHeader is the header by which an endpoint knows who pushes. Its values are
+// secret: only those who may see them get them.
 type AuthorizationHeader struct {
-	Type  string `json:"type,omitempty"`
-	Value string `json:"value,omitempty"`
+	Type          string    `json:"type,omitempty"` // "autogen" or "disabled"
+	Value         string    `json:"value,omitempty"`
+	PreviousValue string    `json:"previousValue,omitempty"` // until PreviousUntil, after a rotation
+	PreviousUntil time.Time `json:"previousUntil,omitzero"`
 }
 
 // RetryPolicy says when a push is retried.
