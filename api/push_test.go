@@ -39,6 +39,8 @@ func (plainBox) Open(_ context.Context, sealed []byte, place string) ([]byte, er
 
 func (plainBox) Fresh([]byte) bool { return true }
 
+const verifyRoute = "subscription.verify_push_endpoint"
+
 const billing = "/v1/projects/shop/subscriptions/billing"
 
 // pushed starts an API and an endpoint that it may push to. answer is what the endpoint does.
@@ -122,6 +124,16 @@ func TestPushConfig(t *testing.T) {
 	if second.Verified || second.VerificationHash == first.VerificationHash || second.AuthorizationHeader.Value == first.AuthorizationHeader.Value {
 		t.Fatalf("another endpoint keeps what the first one had: %+v", second)
 	}
+	// The caller loses its role before the answer.
+	role := func(roles string) {
+		s.root(200, "PUT", "/v1/projects/shop/members/admin", `{"projects":[{"project":"shop","roles":["`+roles+`"]}]}`)
+	}
+	say(func(w http.ResponseWriter, _ *http.Request) {
+		role("publisher")
+		_, _ = io.WriteString(w, second.VerificationHash)
+	})
+	verify(403, "FORBIDDEN")
+	role("project_admin")
 	say(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet || r.URL.String() != "/ams_verification_hash" || r.Header.Get("Authorization") != "" {
 			t.Errorf("%s %s", r.Method, r.URL)

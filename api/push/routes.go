@@ -78,9 +78,6 @@ func (h *Handlers) modify(r *rest.Request) (*rest.Response, error) {
 }
 
 func (h *Handlers) rotate(r *rest.Request) (*rest.Response, error) {
-	if h.cfg.Box == nil {
-		return nil, apierror.Conflict("Subscription has no authorization header")
-	}
 	header, err := randomHex(r.Random())
 	if err != nil {
 		return nil, err
@@ -88,6 +85,9 @@ func (h *Handlers) rotate(r *rest.Request) (*rest.Response, error) {
 	next, response, err := h.commit(r, func(p *directory.Project, sub *directory.Subscription) (*directory.Push, error) {
 		if sub.Push == nil || sub.Push.Type == directory.PushMattermost {
 			return nil, notHTTP()
+		}
+		if h.cfg.Box == nil {
+			return nil, apierror.Conflict("Subscription has no authorization header")
 		}
 		sealed, err := h.seal(r.Context(), p, sub.Name, header)
 		if err != nil {
