@@ -42,6 +42,16 @@ func requests(ctx context.Context) map[string]func(c *client.Client) error {
 		`POST /v1/projects/shop/subscriptions/billing:acknowledge {"ackIds":["a"]}`: func(c *client.Client) error {
 			return c.Acknowledge(ctx, "shop", "billing", &wire.Acknowledge{AckIDs: []string{"a"}})
 		},
+		`POST /v1/projects/shop/subscriptions/billing:verifyPushEndpoint`: func(c *client.Client) error {
+			return c.VerifyPushEndpoint(ctx, "shop", "billing")
+		},
+		`POST /v1/projects/shop/subscriptions/billing:rotatePushHeader`: func(c *client.Client) error {
+			_, err := c.RotatePushHeader(ctx, "shop", "billing")
+			return err
+		},
+		`POST /v1/projects/shop/subscriptions/billing:modifyPushConfig {"pushConfig":{"type":"","pushEndpoint":"","maxMessages":0,"authorizationHeader":{},"retryPolicy":{},"verificationHash":"","verified":false,"mattermostUrl":"","mattermostUsername":"","mattermostChannel":"","base64Decode":false}} if "7"`: func(c *client.Client) error {
+			return c.ModifyPushConfig(ctx, "shop", "billing", &wire.PushConfig{}, `"7"`)
+		},
 		`POST /v1/projects/shop/subscriptions/billing:modifyAckDeadline {"ackDeadlineSeconds":20} if "7"`: func(c *client.Client) error {
 			return c.ModifyAckDeadline(ctx, "shop", "billing", 20, `"7"`)
 		},

@@ -165,7 +165,7 @@ func TestFaults(t *testing.T) {
 		},
 		{
 			"unknown service role", "users:\n- name: a\n  service_roles: [root]",
-			"d.yaml:3:19: users[0].service_roles[0]: there is no service role \"root\"\n  hint: one of service_admin, ingest",
+			"d.yaml:3:19: users[0].service_roles[0]: there is no service role \"root\"\n  hint: one of service_admin, ingest, push_worker, admin_viewer",
 		},
 		{"no name", "users:\n- enabled: true", "d.yaml:2:3: users[0].name: user name is empty"},
 		{

@@ -191,7 +191,7 @@ func TestHints(t *testing.T) {
 	if len(problems) != 2 {
 		t.Fatal(problems)
 	}
-	if problems[0].Hint != "one of service_admin, ingest" || problems[1].Hint == "" {
+	if problems[0].Hint != "one of service_admin, ingest, push_worker, admin_viewer" || problems[1].Hint == "" {
 		t.Errorf("hints %q and %q", problems[0].Hint, problems[1].Hint)
 	}
 }

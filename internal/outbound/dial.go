@@ -23,7 +23,7 @@ func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, e
 		return nil, err
 	}
 	dialer := &net.Dialer{ControlContext: c.control, KeepAlive: keepAlive}
-	failed := error(ErrAddress)
+	failed := ErrAddress
 	for i, ip := range ips {
 		conn, err := dialOne(ctx, dialer, network, net.JoinHostPort(ip.String(), port), len(ips)-i)
 		if err == nil {

@@ -105,7 +105,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.left -= int64(n); b.left < 0 {
 		return n + int(b.left), &Error{b.host, ErrBody}
 	}
-	if err != nil && err != io.EOF { //nolint:errorlint // io.EOF is not wrapped (io.Reader)
+	if err != nil && err != io.EOF {
 		err = &Error{b.host, err}
 	}
 	return n, err

@@ -46,7 +46,7 @@ func (b *Box) Seal(ctx context.Context, plaintext []byte, context string) ([]byt
 	if _, err := io.ReadFull(b.random, content); err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
-	out := []byte{version, byte(len(secrets))}
+	out := []byte{version, byte(len(secrets))} //nolint:gosec // at most maxKeys
 	for _, s := range secrets {
 		id := idOf(s.Public)
 		out = append(out, id[:]...)
