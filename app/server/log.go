@@ -10,7 +10,8 @@ import (
 	"usher/internal/secret"
 )
 
-func newLogger(cfg *config.Log, w io.Writer) (*slog.Logger, error) {
+// NewLogger returns the log of a configuration. It shows nothing that looks like a secret.
+func NewLogger(cfg *config.Log, w io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
 		return nil, fmt.Errorf("log.level: %w", err)

@@ -67,7 +67,7 @@ type Server struct {
 // New reads all files and connects nothing. Log lines, and audit events without a file of
 // their own, go to stderr.
 func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
-	log, err := newLogger(&cfg.Log, stderr)
+	log, err := NewLogger(&cfg.Log, stderr)
 	if err != nil {
 		return nil, fault.InConfig(err)
 	}

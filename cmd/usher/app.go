@@ -16,6 +16,7 @@ import (
 	"usher/cmd/usher/manage"
 	"usher/cmd/usher/nkey"
 	"usher/cmd/usher/pki"
+	"usher/cmd/usher/push"
 	"usher/cmd/usher/remote"
 	"usher/cmd/usher/session"
 	"usher/internal/fault"
@@ -55,7 +56,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Action:         groupAction,
 		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version, like usher version"}},
 		Commands: slices.Concat(
-			cmdutil.Categorize("Run usher", dev.Command(), initialize.Command(), bootstrapCommand(), serveCommand()),
+			cmdutil.Categorize("Run usher", dev.Command(), initialize.Command(), bootstrapCommand(), serveCommand(), push.Command()),
 			cmdutil.Categorize("Keys and tokens", apikeyCommand(), passwordCommand(), nkey.Command(), pki.Command(), login.Command()),
 			cmdutil.Categorize("Manage the directory", manage.UserCommand(), manage.KeyCommand(), manage.ProjectCommand(), manage.MemberCommand(),
 				manage.TopicCommand(), manage.SubscriptionCommand(), manage.ACLCommand(), manage.DirectoryCommand(), remote.ContextCommand()),
