@@ -56,7 +56,7 @@ func pushConstraints() []schema.Constraint {
 		schema.BothOrNeither(at+"listen", at+"tls.cert_file"),
 		schema.BothOrNeither(at+"listen", at+"client_ca_file"),
 		schema.BothOrNeither(at+"listen", at+"common_names"),
-		schema.OnlyWith(at+"messages.url", at+"listen"),
+		schema.BothOrNeither(at+"listen", at+"messages.url"),
 		schema.BothOrNeither(at+"messages.url", at+"messages.token_file"),
 		schema.OnlyWith(at+"messages.ca_file", at+"messages.url"),
 		unsetWith("push.inside", DirectoryFile, "usher cannot write into a file whether an endpoint is verified; usher directory import copies the file into a bucket"),

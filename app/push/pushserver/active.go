@@ -101,11 +101,20 @@ func (a *Active) add(sub *amssource.Subscription) {
 				slog.String("subscription", name.String()))
 		}
 	}
-	a.subs[name] = &push.Subscription{
+	added := &push.Subscription{
 		ID: a.id(name), Project: name.Project, Name: name.Subscription, Push: sub.Push,
 		Source:        a.cfg.Messages.Source(name, gone),
 		Authorization: func(context.Context) (string, error) { return authorization, nil },
 	}
+	added.Current = func() bool { return a.has(name, added) }
+	a.subs[name] = added
+}
+
+// has reports whether this is what is active by the name.
+func (a *Active) has(name amssource.Name, sub *push.Subscription) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.subs[name] == sub
 }
 
 // id is another one than that of any subscription of the directory or of another messaging

@@ -90,8 +90,8 @@ func wanted(p *directory.Push) bool {
 	}
 }
 
-// set tells the worker what to push: what this process has and the directory too. The caller
-// holds the lock.
+// set tells the worker what to push: what this process has and the directory too, and the
+// others. The caller holds the lock.
 func (s *Service) set() {
 	var subscriptions []push.Subscription
 	sources := map[string]source{}
@@ -105,6 +105,9 @@ func (s *Service) set() {
 		subscriptions = append(subscriptions, s.subscription(id, e, src))
 	}
 	s.sources = sources // the worker closes the others
+	for _, sub := range s.others {
+		subscriptions = append(subscriptions, *sub)
+	}
 	s.worker.Set(subscriptions)
 }
 

@@ -41,14 +41,21 @@ type Process struct {
 	pool     *accountconn.Pool
 	registry *prometheus.Registry
 	service  *Service
+	ams      *messaging // nil: none
 }
 
 // Open reads all files. It connects as usher serve does, and retries for ever.
 func Open(cfg *config.Config, log *slog.Logger, stderr io.Writer) (*Process, error) {
-	if cfg.Directory.From == config.DirectoryEmbedded {
+	switch cfg.Directory.From {
+	case config.DirectoryEmbedded:
 		return nil, &fault.Error{
 			Kind: fault.Config, Err: errors.New("directory.from: embedded: only usher serve can read this directory"),
 			Hint: "set push.inside, so that usher serve pushes; or set directory.from: kv",
+		}
+	case config.DirectoryFile:
+		return nil, &fault.Error{
+			Kind: fault.Config, Err: errors.New("directory.from: file: usher push needs the directory in a bucket, where endpoints are verified"),
+			Hint: "set directory.from: kv; usher directory import copies the file into a bucket",
 		}
 	}
 	own := *cfg
@@ -93,7 +100,13 @@ func (p *Process) open(stderr io.Writer) error {
 		Config: p.cfg, Name: Name(), Snapshot: p.parts.Store.Snapshot, Keyring: p.parts.Keyring.Keyring,
 		Bucket: bucket, JetStream: p.pool.JetStream, Random: rand.Reader, Registry: p.registry, Audit: p.audit.Log, Log: p.log, Now: p.parts.Now,
 	})
-	return fault.InConfig(err)
+	if err == nil {
+		p.ams, err = openMessaging(p.cfg, p.service, p.parts.Now, p.log)
+	}
+	if err != nil {
+		return fault.InConfig(err)
+	}
+	return nil
 }
 
 // Name returns a name for this process that no other has: that of the machine, and an id.
@@ -121,6 +134,14 @@ func (p *Process) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer web.Stop(time.Second)
+	if p.ams != nil {
+		stop, err := p.ams.start(ctx)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		context.AfterFunc(ctx, stop)
+	}
 	inner, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { p.watch(inner, "directory", p.parts.Store.Run) })
@@ -146,13 +167,22 @@ func (p *Process) listen(ctx context.Context) (*listener.Server, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { probe(w, nil) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { probe(w, p.service.Ready()) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { probe(w, p.ready()) })
 	web, err := listener.Start(ctx, listener.Config{Name: "http.listen", Address: p.cfg.HTTP.Listen, Handler: mux, MaxConnections: webConnections, Log: p.log})
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Runtime, Err: err, Hint: "usher serve has http.listen too; give usher push another address with --http-listen"}
 	}
 	p.log.LogAttrs(ctx, slog.LevelInfo, "metrics and probes", slog.String("listen", web.Addr().String()))
 	return web, nil
+}
+
+// ready returns nil if everything works that this process does.
+func (p *Process) ready() error {
+	err := p.service.Ready()
+	if p.ams != nil {
+		err = errors.Join(err, p.ams.active.Ready())
+	}
+	return err
 }
 
 func probe(w http.ResponseWriter, err error) {

@@ -57,6 +57,7 @@ type Service struct {
 	entries map[string]entry
 	held    []string
 	sources map[string]source
+	others  []*push.Subscription // not of the directory
 }
 
 // New returns a Service that does nothing yet.

@@ -47,6 +47,11 @@ func (s *Service) share(ctx context.Context, known map[string]shared) {
 	ctx, cancel := context.WithTimeout(ctx, sharing)
 	defer cancel()
 	states := s.worker.States()
+	s.mu.Lock()
+	for _, sub := range s.others {
+		delete(states, sub.ID) // no other process has it
+	}
+	s.mu.Unlock()
 	for id := range known {
 		if _, ok := states[id]; !ok {
 			delete(known, id)
