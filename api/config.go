@@ -115,7 +115,7 @@ func (c *Config) users() *users.Handlers {
 }
 
 func (c *Config) messages() *messages.Handlers {
-	wait := time.Duration(messages.DefaultWait)
+	wait := messages.DefaultWait
 	if c.Timeout > 0 {
 		wait = min(wait, c.Timeout/2) // the rest is for the answer
 	}

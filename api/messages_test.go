@@ -144,10 +144,10 @@ var serviceTokens = map[string]directory.ServiceRole{
 
 // startMessages returns an API that serves messages, with the users viewer and worker besides
 // those of fill, and the service tokens.
-func startMessages(t testing.TB, change func(*api.Config)) (*service, *memoryMessages) {
-	t.Helper()
+func startMessages(tb testing.TB, change func(*api.Config)) (*service, *memoryMessages) {
+	tb.Helper()
 	store := newMemoryMessages(func() time.Time { return startTime })
-	s := start(t, newMemory(), func(c *api.Config) {
+	s := start(tb, newMemory(), func(c *api.Config) {
 		store.now = c.Now
 		c.Messages, c.AckKeys = store, fixedKeys("a key that all replicas have")
 		for name, role := range serviceTokens {
@@ -161,7 +161,7 @@ func startMessages(t testing.TB, change func(*api.Config)) (*service, *memoryMes
 		s.keys[name] = serviceToken(name)
 	}
 	for name, role := range map[string]string{"viewer": "admin_viewer", "worker": "push_worker"} {
-		s.keys[name] = decode[wire.UserCreated](t, s.root(200, "POST", "/v1/users/"+name, `{"service_roles":["`+role+`"]}`)).Token
+		s.keys[name] = decode[wire.UserCreated](tb, s.root(200, "POST", "/v1/users/"+name, `{"service_roles":["`+role+`"]}`)).Token
 	}
 	s.responses = nil // which have these keys
 	return s, store

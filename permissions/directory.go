@@ -49,6 +49,8 @@ func (p *Policy) AccountOf(role directory.ServiceRole) string {
 		return p.AdminAccount
 	case directory.ServiceRoleIngest:
 		return p.IngestAccount
+	case directory.ServiceRolePushWorker, directory.ServiceRoleViewer:
+		return "" // nothing on NATS (OnNATS)
 	default:
 		return ""
 	}

@@ -136,9 +136,7 @@ func (d *reader) text() (string, error) {
 
 // scalar reads a string, a number or a boolean as text.
 func (d *reader) scalar() (string, error) {
-	switch d.PeekKind() {
-	case '"', '0', 't', 'f':
-	default:
+	if k := d.PeekKind(); k != '"' && k != '0' && k != 't' && k != 'f' {
 		return "", d.wrong()
 	}
 	t, err := d.ReadToken()

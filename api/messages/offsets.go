@@ -44,7 +44,7 @@ func (h *Handlers) modifyOffset(r *rest.Request) (*rest.Response, error) {
 	if err := r.AuditBefore(offsetsOf(before)); err != nil {
 		return nil, err
 	}
-	to := uint64(*in.Offset) //nolint:gosec // not negative
+	to := uint64(*in.Offset)
 	if to < before.Min || to > before.Max {
 		return nil, storeError(ErrOffset)
 	}

@@ -92,9 +92,9 @@ type Store interface {
 	// Publish stores messages in order and returns their ids in the same order. It returns
 	// once JetStream has acknowledged all of them. After an error some may be stored.
 	Publish(ctx context.Context, topic TopicRef, messages []Message) (ids []string, err error)
-	// Pull returns at most max messages of at most maxBytes together. If there is none, it
+	// Pull returns at most limit messages of at most maxBytes together. If there is none, it
 	// waits for the first for at most wait; 0: it does not wait. No message is no error.
-	Pull(ctx context.Context, sub SubscriptionRef, max, maxBytes int, wait time.Duration) ([]Received, error)
+	Pull(ctx context.Context, sub SubscriptionRef, limit, maxBytes int, wait time.Duration) ([]Received, error)
 	// Acknowledge acknowledges deliveries, and returns once JetStream has confirmed it.
 	Acknowledge(ctx context.Context, sub SubscriptionRef, deliveries []Delivery) error
 	// Return gives messages back, so that they are delivered again at once.

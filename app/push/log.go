@@ -39,5 +39,5 @@ func (l *limitedLog) add(level slog.Level, message string, a ...slog.Attr) {
 	if leftOut > 0 {
 		a = append(a, slog.Int("left_out", leftOut))
 	}
-	l.log.LogAttrs(context.Background(), level, message, a...)
+	l.log.LogAttrs(context.Background(), level, message, a...) //nolint:sloglint // callers pass constants
 }

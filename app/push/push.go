@@ -33,8 +33,8 @@ type Subscription struct {
 // Source has the messages of one subscription. A Worker calls Next from one goroutine, and
 // the others from several.
 type Source interface {
-	// Next waits until there is a message, and returns at most max.
-	Next(ctx context.Context, max int) ([]Message, error)
+	// Next waits until there is a message, and returns at most limit.
+	Next(ctx context.Context, limit int) ([]Message, error)
 	// Acknowledge says that messages were taken. It returns once that is stored.
 	Acknowledge(ctx context.Context, messages []Message) error
 	// Extend keeps messages from being delivered again while they are tried.

@@ -16,6 +16,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"usher/scripts/bench/machine"
 )
 
 // Exit codes.
@@ -128,6 +130,6 @@ func measure(ctx context.Context, o options, steps []step, progress io.Writer) (
 		r.logf("  took %.0f s", time.Since(start).Seconds())
 		report.add(s, found, err)
 	}
-	report.Machine = r.machine(ctx)
+	report.Machine = machine.Describe(ctx, r.cpu, natsServerModule, output)
 	return &report, nil
 }

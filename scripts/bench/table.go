@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"usher/scripts/bench/machine"
 )
 
 // explanationDoc explains targets that a machine cannot reach.
@@ -18,8 +20,8 @@ var errNotMeasured = errors.New("not measured")
 
 // report is the table with its results.
 type report struct {
-	Machine  machine  `json:"machine"`
-	Rows     []result `json:"rows"`
+	Machine  machine.Machine `json:"machine"`
+	Rows     []result        `json:"rows"`
 	problems []string
 }
 
@@ -92,7 +94,7 @@ func (r *report) printText(w io.Writer) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", row.What, row.target, row.measured(), row.verdict())
 	}
 	fmt.Fprintln(t)
-	for _, line := range r.Machine.lines() {
+	for _, line := range r.Machine.Lines() {
 		fmt.Fprintf(t, "%s\t%s\n", line[0], line[1])
 	}
 	if err := t.Flush(); err != nil {

@@ -7,6 +7,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"usher/scripts/bench/machine"
 )
 
 // sample is a report with one row of each kind.
@@ -28,7 +30,7 @@ func sample() *report {
 		"large":     {value: 12, reference: []float64{9, math.Inf(1), math.Inf(1)}},
 	}, errors.New("round 2: not recovered\nand more"))
 	r.add(step{part: "steady", name: "steady load", rows: []row{{"p99", "p99", atMostReference(1.3), "×"}}}, nil, nil)
-	r.Machine = machine{CPU: "abacus", Cores: 2, OS: "linux/amd64", Go: "go1.26", NATSServer: "v2.15.2", Usher: "1.0.0", Date: "2026-07-01T00:00:00Z"}
+	r.Machine = machine.Machine{CPU: "abacus", Cores: 2, OS: "linux/amd64", Go: "go1.26", NATSServer: "v2.15.2", Usher: "1.0.0", Date: "2026-07-01T00:00:00Z"}
 	return &r
 }
 

@@ -66,7 +66,7 @@ func (s *Service) run(ctx context.Context, js jetstream.JetStream, t *Target, l 
 	var undone []error
 	for i := range steps {
 		step := &steps[i]
-		switch step.Action {
+		switch step.Action { //nolint:exhaustive // the others are to be done
 		case Stale:
 			return ErrStale
 		case Left:
@@ -84,7 +84,7 @@ func (s *Service) run(ctx context.Context, js jetstream.JetStream, t *Target, l 
 
 func (s *Service) do(ctx context.Context, js jetstream.JetStream, t *Target, l *looked, step *Step) (err error) {
 	owner := Owned(t.Project)
-	switch step.Action {
+	switch step.Action { //nolint:exhaustive // the others cannot be done
 	case CreateStream:
 		_, err = js.CreateStream(ctx, s.newStream(t, step.Subjects))
 	case UpdateStream, MarkStream:

@@ -70,7 +70,7 @@ func consumerOf(info *jetstream.ConsumerInfo) Consumer {
 	return Consumer{
 		Durable: c.Durable != "", Push: c.DeliverSubject != "", AckPolicy: ackPolicy(c.AckPolicy), Filters: filters,
 		AckWait: c.AckWait, BackOff: len(c.BackOff) > 0, Metadata: c.Metadata,
-		Unread: info.NumPending + uint64(max(0, info.NumAckPending)), //nolint:gosec // not negative
+		Unread: info.NumPending + uint64(max(0, info.NumAckPending)),
 	}
 }
 

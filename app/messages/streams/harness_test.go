@@ -64,24 +64,24 @@ func (s *site) service() *streams.Service {
 }
 
 // publish stores n messages.
-func (s *site) publish(account, subject string, n int) {
+func (s *site) publish(subject string, n int) {
 	s.t.Helper()
 	for range n {
-		_, err := s.js[account].Publish(s.t.Context(), subject, []byte("x"))
+		_, err := s.js["A"].Publish(s.t.Context(), subject, []byte("x"))
 		callouttest.Must(s.t, err)
 	}
 }
 
-func (s *site) stream(name string) *jetstream.StreamInfo {
+func (s *site) stream() *jetstream.StreamInfo {
 	s.t.Helper()
-	stream, err := s.js["A"].Stream(s.t.Context(), name)
+	stream, err := s.js["A"].Stream(s.t.Context(), "P")
 	callouttest.Must(s.t, err)
 	return stream.CachedInfo()
 }
 
-func (s *site) consumer(stream, name string) *jetstream.ConsumerInfo {
+func (s *site) consumer(name string) *jetstream.ConsumerInfo {
 	s.t.Helper()
-	c, err := s.js["A"].Consumer(s.t.Context(), stream, name)
+	c, err := s.js["A"].Consumer(s.t.Context(), "P", name)
 	callouttest.Must(s.t, err)
 	return c.CachedInfo()
 }

@@ -13,7 +13,7 @@ func (h accountHeap) Swap(i, j int) {
 
 // Push implements heap.Interface.
 func (h *accountHeap) Push(x any) {
-	a := x.(*account) //nolint:errcheck // there is nothing else
+	a := x.(*account)
 	a.index = len(*h)
 	*h = append(*h, a)
 }

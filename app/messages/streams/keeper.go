@@ -211,7 +211,7 @@ func (k *Keeper) start(ctx context.Context, workers *sync.WaitGroup, finished ch
 	for i, slots := range []int{soundAccounts, failingAccounts} {
 		h := &k.due[i]
 		for k.running[i] < slots && h.Len() > 0 && !(*h)[0].next.After(now) {
-			a := heap.Pop(h).(*account) //nolint:errcheck // there is nothing else in it
+			a := heap.Pop(h).(*account)
 			a.busy = true
 			k.running[i]++
 			workers.Go(func() {

@@ -28,7 +28,7 @@ func (s *site) keeper(dir *atomic.Pointer[snapshot.Snapshot], jetStream func(con
 		}),
 		Snapshot: dir.Load, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
-	ctx, stop := context.WithCancel(context.Background()) //nolint:usetesting // it ends before the server
+	ctx, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { k.Run(ctx) })
 	s.t.Cleanup(func() { stop(); wg.Wait() })
@@ -40,7 +40,7 @@ func (s *site) keeper(dir *atomic.Pointer[snapshot.Snapshot], jetStream func(con
 func TestKeepers(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	rnd := rand.New(rand.NewPCG(16, 0)) //nolint:gosec // reproducible
+	rnd := rand.New(rand.NewPCG(16, 0))
 	var dirs [2]atomic.Pointer[snapshot.Snapshot]
 	var keepers [2]*streams.Keeper
 	next := randomDirectory(t, rnd, 1)
@@ -117,7 +117,7 @@ func TestLeftConsumer(t *testing.T) {
 	s := newSite(t)
 	v := s.service()
 	callouttest.Must(t, v.Keep(t.Context(), project(t, []string{"a"}, []string{"x:a", "y:a"}), 1))
-	s.publish("A", "P.a", 1)
+	s.publish("P.a", 1)
 	c, err := s.js["A"].Consumer(t.Context(), "P", "y")
 	callouttest.Must(t, err)
 	m, err := c.Next()
@@ -182,7 +182,7 @@ func TestSlowAccount(t *testing.T) {
 	dir.Store(directoryWith(directory.Project{Name: "P", Account: "A", Topics: []directory.Topic{{Name: "t"}}}))
 	k.Changed()
 	callouttest.Eventually(t, "the other account is done", func() bool { return k.Status().InStep == 1 })
-	s.stream("P")
+	s.stream()
 	answers.Store(true)
 	callouttest.Eventually(t, "all are done", func() bool { return k.Status().InStep == 41 })
 }

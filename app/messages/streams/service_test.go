@@ -34,11 +34,11 @@ func TestKeep(t *testing.T) {
 		}
 	}
 	keep([]string{"orders", "prices=market.prices"}, []string{"billing:orders", "slow:prices:600"})
-	info := s.stream("P")
+	info := s.stream()
 	if want := []string{"P._dead.>", "P.orders", "market.prices"}; !slices.Equal(info.Config.Subjects, want) || info.Config.Discard != jetstream.DiscardNew {
 		t.Errorf("%+v", info.Config)
 	}
-	c := s.consumer("P", "billing").Config
+	c := s.consumer("billing").Config
 	if c.FilterSubject != "P.orders" || c.AckWait != 10*time.Second || c.AckPolicy != jetstream.AckExplicitPolicy || c.DeliverPolicy != jetstream.DeliverNewPolicy {
 		t.Errorf("%+v", c)
 	}
@@ -49,18 +49,18 @@ func TestKeep(t *testing.T) {
 	c.MaxAckPending, c.MaxDeliver = 7, 9
 	_, err = s.js["A"].UpdateConsumer(t.Context(), "P", c)
 	callouttest.Must(t, err)
-	s.publish("A", "P.orders", 3)
+	s.publish("P.orders", 3)
 	keep([]string{"orders=shop.orders", "prices=market.prices", "new"}, []string{"billing:orders:77", "slow:prices:600", "more:new"})
-	info = s.stream("P")
+	info = s.stream()
 	if info.Config.MaxAge != time.Hour || info.Config.Description != "mine" || info.State.Msgs != 3 || !slices.Contains(info.Config.Subjects, "shop.orders") {
 		t.Errorf("%+v %+v", info.Config, info.State)
 	}
-	c = s.consumer("P", "billing").Config
+	c = s.consumer("billing").Config
 	if c.FilterSubject != "shop.orders" || c.AckWait != 77*time.Second || c.MaxAckPending != 7 || c.MaxDeliver != 9 {
 		t.Errorf("%+v", c)
 	}
-	s.publish("A", "shop.orders", 2)
-	if got := s.consumer("P", "billing").NumPending; got != 2 {
+	s.publish("shop.orders", 2)
+	if got := s.consumer("billing").NumPending; got != 2 {
 		t.Errorf("%d pending", got)
 	}
 }
@@ -96,11 +96,11 @@ func TestAdopt(t *testing.T) {
 			t.Errorf("%q does not say %q", err, want)
 		}
 	}
-	info := s.stream("P")
+	info := s.stream()
 	if !slices.Equal(info.Config.Subjects, []string{"P.>"}) || info.Config.Retention != jetstream.InterestPolicy || info.Config.Metadata["usher_project"] != p.ID.String() {
 		t.Errorf("%+v", info.Config)
 	}
-	if c := s.consumer("P", "billing").Config; c.AckWait != 20*time.Second || c.DeliverPolicy != jetstream.DeliverAllPolicy {
+	if c := s.consumer("billing").Config; c.AckWait != 20*time.Second || c.DeliverPolicy != jetstream.DeliverAllPolicy {
 		t.Errorf("%+v", c)
 	}
 	for _, name := range []string{"private", "other", "none"} {
@@ -108,7 +108,7 @@ func TestAdopt(t *testing.T) {
 			t.Errorf("%s is gone", name)
 		}
 	}
-	if c := s.consumer("P", "other").Config; c.FilterSubject != "P.x" || len(c.Metadata) > 0 && c.Metadata["usher_project"] != "" {
+	if c := s.consumer("other").Config; c.FilterSubject != "P.x" || len(c.Metadata) > 0 && c.Metadata["usher_project"] != "" {
 		t.Errorf("%+v", c)
 	}
 }
@@ -150,7 +150,7 @@ func TestOtherProjectsMessages(t *testing.T) {
 	callouttest.Must(t, v.Keep(t.Context(), former, 1))
 	next := *former
 	next.ID = uuid.New()
-	s.publish("A", "P.orders", 1)
+	s.publish("P.orders", 1)
 	if err := v.Keep(t.Context(), &next, 2); !errors.Is(err, streams.ErrConflict) || !strings.Contains(err.Error(), "1 message of another project") {
 		t.Error(err)
 	}
@@ -167,9 +167,9 @@ func TestRenamed(t *testing.T) {
 	v := s.service()
 	topics, subs := []string{"orders", "prices=market.prices"}, []string{"s:prices"}
 	callouttest.Must(t, v.Keep(t.Context(), project(t, topics, subs), 1))
-	s.publish("A", "market.prices", 2)
+	s.publish("market.prices", 2)
 	callouttest.Must(t, v.Keep(t.Context(), projectNamed(t, "Q", topics, subs), 2))
-	if info := s.stream("P"); slices.Contains(info.Config.Subjects, "market.prices") || info.State.Msgs != 2 {
+	if info := s.stream(); slices.Contains(info.Config.Subjects, "market.prices") || info.State.Msgs != 2 {
 		t.Errorf("%+v", info)
 	}
 	if !s.has("Q", "s") {
@@ -184,8 +184,8 @@ func TestRemove(t *testing.T) {
 	v := s.service()
 	p := project(t, []string{"orders", "prices", "idle"}, []string{"billing:orders", "idle:idle"})
 	callouttest.Must(t, v.Keep(t.Context(), p, 1))
-	s.publish("A", "P.orders", 3)
-	s.publish("A", "P.prices", 4)
+	s.publish("P.orders", 3)
+	s.publish("P.prices", 4)
 	loses := func(topic, sub string, want uint64) {
 		t.Helper()
 		got, err := v.WouldLose(t.Context(), p, topic, sub)
@@ -211,13 +211,13 @@ func TestRemove(t *testing.T) {
 		t.Error("the consumer is there")
 	}
 	callouttest.Must(t, v.Remove(t.Context(), p, "prices", "", 3))
-	if info := s.stream("P"); info.State.Msgs != 3 || slices.Contains(info.Config.Subjects, "P.prices") || info.Config.Metadata["usher_revision"] != "3" {
+	if info := s.stream(); info.State.Msgs != 3 || slices.Contains(info.Config.Subjects, "P.prices") || info.Config.Metadata["usher_revision"] != "3" {
 		t.Errorf("%+v", info)
 	}
 	former := *p
 	former.ID = uuid.New()
 	callouttest.Must(t, v.Remove(t.Context(), &former, "", "", 4))
-	s.stream("P")
+	s.stream()
 	callouttest.Must(t, v.Remove(t.Context(), p, "", "", 4))
 	if _, err := s.js["A"].Stream(t.Context(), "P"); !errors.Is(err, jetstream.ErrStreamNotFound) {
 		t.Error(err)

@@ -20,7 +20,7 @@ const mattermost = "mattermost" // directory.Push.Type
 // wanted is a subscription that is to be pushed.
 type wanted struct {
 	request *pushpb.ActivateSubscriptionRequest
-	print   [sha256.Size]byte // another one after every change
+	digest   [sha256.Size]byte // another one after every change
 }
 
 // fullName is the name of a subscription as AMS writes it.
@@ -56,7 +56,7 @@ func wantedOf(ctx context.Context, s *snapshot.Snapshot, authorization Authoriza
 				err = fmt.Errorf("subscription %s: %w", name, problem)
 				continue
 			}
-			want[name] = wanted{request: request, print: sha256.Sum256(text)}
+			want[name] = wanted{request: request, digest: sha256.Sum256(text)}
 		}
 	}
 	return want, others, err

@@ -47,7 +47,7 @@ type server struct {
 
 type known struct {
 	active bool
-	print  [sha256.Size]byte // if it is active
+	digest  [sha256.Size]byte // if it is active
 	asked  time.Time
 }
 
@@ -123,12 +123,12 @@ func (s *server) set(name string, k known) {
 // activate makes the server push a subscription with this configuration.
 func (s *server) activate(ctx context.Context, name string, w wanted, recheck time.Duration) error {
 	switch k, ok := s.get(name); {
-	case ok && k.active && k.print == w.print && s.now().Sub(k.asked) < recheck:
+	case ok && k.active && k.digest == w.digest && s.now().Sub(k.asked) < recheck:
 		return nil
-	case ok && k.active && k.print == w.print:
+	case ok && k.active && k.digest == w.digest:
 		if _, err := s.status(ctx, name); status.Code(err) != codes.NotFound {
 			if err == nil {
-				s.set(name, known{active: true, print: w.print})
+				s.set(name, known{active: true, digest: w.digest})
 			}
 			return err
 		}
@@ -147,7 +147,7 @@ func (s *server) activate(ctx context.Context, name string, w wanted, recheck ti
 	if err != nil {
 		return err
 	}
-	s.set(name, known{active: true, print: w.print})
+	s.set(name, known{active: true, digest: w.digest})
 	return nil
 }
 

@@ -17,14 +17,14 @@ import (
 
 // pump reads messages into the buffer until Close.
 func (s *Source) pump() {
-	wait := retryMin
+	wait := retryFirst
 	for s.ctx.Err() == nil {
 		progress, err := s.read()
 		if s.ctx.Err() != nil {
 			return
 		}
 		if progress {
-			wait = retryMin
+			wait = retryFirst
 		}
 		s.mu.Lock()
 		if !errors.Is(err, errMissing) && !errors.Is(err, jetstream.ErrNoHeartbeat) {

@@ -31,7 +31,7 @@ const (
 	idlePull  = time.Minute            // a pull request waits for so long
 	heartbeat = 5 * time.Second        // of a pull request; after two the server counts as gone
 	asking    = 10 * time.Second       // for one question to the servers
-	retryMin  = 250 * time.Millisecond // after an error
+	retryFirst  = 250 * time.Millisecond // after an error
 	retryMax  = 5 * time.Second
 	closing   = 2 * time.Second
 	maxTaken  = 4096 // messages that were taken and whose acknowledgement was not confirmed

@@ -209,8 +209,9 @@ func (l *Leases) wake() {
 	}
 }
 
-func (l *Leases) log(ctx context.Context, message string, err error) {
+// failed logs that something of the bucket failed, and what follows from it.
+func (l *Leases) failed(ctx context.Context, consequence string, err error) {
 	if ctx.Err() == nil {
-		l.cfg.Log.LogAttrs(ctx, slog.LevelWarn, message, slog.String("error", err.Error()))
+		l.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "push workers cannot share the work", slog.String("consequence", consequence), slog.String("error", err.Error()))
 	}
 }

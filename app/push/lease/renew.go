@@ -16,7 +16,7 @@ func (l *Leases) renewAll(ctx context.Context) {
 	for {
 		err := l.renew(ctx)
 		if err != nil && !failing {
-			l.log(ctx, "push workers: cannot renew the leases of this one; it pushes nothing until it can", err)
+			l.failed(ctx, "this one cannot renew its leases, and pushes nothing until it can", err)
 		}
 		failing = err != nil
 		select {
@@ -57,7 +57,7 @@ func (l *Leases) watchAll(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := l.watch(ctx)
 		if err != nil && !failing {
-			l.log(ctx, "push workers: cannot follow push.bucket; trying again", err)
+			l.failed(ctx, "this one cannot follow push.bucket, and tries again", err)
 		}
 		failing = err != nil
 		select {

@@ -107,7 +107,7 @@ func TestKilled(t *testing.T) {
 	r.eventually(t, 120)
 	t.Logf("taken over %s after the death", time.Since(began).Round(time.Millisecond))
 	srv.kill()
-	srv = startServer(t, dir, "listen: "+address)
+	startServer(t, dir, "listen: "+address)
 	r.eventually(t, 400)
 	<-published
 	acknowledged(t, js, 1, 400)
