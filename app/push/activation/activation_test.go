@@ -78,7 +78,7 @@ func snapshotOf(t *testing.T, subs ...directory.Subscription) *snapshot.Snapshot
 func sub(name string, verified bool) directory.Subscription {
 	return directory.Subscription{Name: name, Topic: "T", Push: &directory.Push{
 		Type: "http_endpoint", Endpoint: "https://receiver.example.org/" + name, MaxMessages: 1,
-		RetryType: "linear", RetryPeriod: 3000, Verified: verified,
+		RetryType: "linear", RetryPeriod: 3000, VerificationHash: "0f", Verified: verified,
 	}}
 }
 

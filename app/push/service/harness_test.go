@@ -96,7 +96,7 @@ func records(n int, endpoint string, verified bool) directory.Records {
 		p.Subscriptions = append(p.Subscriptions, directory.Subscription{
 			Name: "S" + strconv.Itoa(i+1), Topic: "T", AckDeadline: 10,
 			Push: &directory.Push{
-				Type: "http_endpoint", Endpoint: endpoint, MaxMessages: 1, RetryType: "linear", RetryPeriod: 50, Verified: verified,
+				Type: "http_endpoint", Endpoint: endpoint, MaxMessages: 1, RetryType: "linear", RetryPeriod: 50, VerificationHash: "0f", Verified: verified,
 				Authorization: &directory.PushAuthorization{Sealed: []byte("sealed")},
 			},
 		})
