@@ -35,7 +35,7 @@ type PushServer struct {
 
 // PushGRPC configures the PushService of usher push.
 type PushGRPC struct {
-	Listen       string   `yaml:"listen" rule:"listen" doc:"Address of the service. If empty, there is none: usher push then works only on the subscriptions of the directory."`
+	Listen       string   `yaml:"listen" rule:"listen" doc:"Address of the service. If empty, there is none: usher push then works only on the subscriptions of the directory. What is activated there, this process pushes alone; so only one process should have it."`
 	TLS          APITLS   `yaml:"tls" doc:"TLS of the service."`
 	ClientCAFile string   `yaml:"client_ca_file" rule:"path" doc:"PEM file with the CA certificates that vouch for clients."`
 	CommonNames  []string `yaml:"common_names" default:"[]" rule:"each=line unique" doc:"Common names of the certificates that may call. They are compared byte by byte with the CN of the client's own certificate."`

@@ -81,7 +81,7 @@ func (p *Process) open(stderr io.Writer) error {
 		return fault.InConfig(err)
 	}
 	opts = append(opts, nats.Name("usher push"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.RetryOnFailedConnect(true),
-		natsconn.LogConnectErrors(p.cfg, p.log, p.parts.Now))
+		natsconn.LogConnectErrors(p.cfg, p.log, p.parts.Now), nats.ConnectHandler(p.connected))
 	if p.conn, err = nats.Connect(natsconn.URLs(p.cfg), opts...); err != nil {
 		return err
 	}
@@ -107,6 +107,14 @@ func (p *Process) open(stderr io.Writer) error {
 		return fault.InConfig(err)
 	}
 	return nil
+}
+
+// connected warns of a bucket that one server of a cluster stores.
+func (p *Process) connected(nc *nats.Conn) {
+	if p.cfg.Push.Replicas == 1 && nc.ConnectedClusterName() != "" {
+		p.log.LogAttrs(context.Background(), slog.LevelWarn, "push.replicas is 1 in a cluster: nobody pushes while the server that stores push.bucket is down",
+			slog.String("bucket", p.cfg.Push.Bucket), slog.String("cluster", nc.ConnectedClusterName()))
+	}
 }
 
 // Name returns a name for this process that no other has: that of the machine, and an id.
