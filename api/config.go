@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -52,6 +53,10 @@ type Config struct {
 	// SessionClosed receives every session that is closed, for the audit; nil: nobody wants
 	// to know.
 	SessionClosed func(audit.SessionClosed)
+
+	// PushServers says how the push servers are; nil: nothing is pushed. The route is open, so
+	// it must cost little.
+	PushServers func(context.Context) []wire.PushServer
 
 	// LogOut acts on the logout tokens of identity providers; nil: there are none.
 	LogOut sessions.LogOut

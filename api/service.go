@@ -42,8 +42,17 @@ func (s *service) showVersion(*rest.Request) (*rest.Response, error) {
 	}}, nil
 }
 
-func (s *service) showStatus(*rest.Request) (*rest.Response, error) {
-	out := wire.Status{Status: "ok", PushFunctionality: "disabled", PushServers: []string{}}
+func (s *service) showStatus(r *rest.Request) (*rest.Response, error) {
+	out := wire.Status{Status: "ok", PushFunctionality: "disabled", PushServers: []wire.PushServer{}}
+	if s.cfg.PushServers != nil {
+		out.PushFunctionality = "enabled"
+		out.PushServers = append(out.PushServers, s.cfg.PushServers(r.HTTP.Context())...)
+		for _, p := range out.PushServers {
+			if p.Status != "SERVING" {
+				out.Status = "warning"
+			}
+		}
+	}
 	if s.cfg.Directory != nil {
 		d := s.cfg.Directory()
 		d.AsOf = wire.Time(d.AsOf)

@@ -31,12 +31,18 @@ type Version struct {
 	Architecture string `json:"architecture"`
 }
 
-// Status is the status of the service. The push fields exist for compatibility with AMS.
+// Status is the status of the service.
 type Status struct {
-	Status            string     `json:"status"` // "ok"; "warning": the view of the directory is not current
-	PushFunctionality string     `json:"push_functionality"`
-	PushServers       []string   `json:"push_servers"`
-	Directory         *Directory `json:"directory,omitempty"` // not in AMS
+	Status            string       `json:"status"`             // "ok"; "warning": the view of the directory is not current, or a push server cannot be asked
+	PushFunctionality string       `json:"push_functionality"` // "enabled" or "disabled"
+	PushServers       []PushServer `json:"push_servers"`
+	Directory         *Directory   `json:"directory,omitempty"` // not in AMS
+}
+
+// PushServer is a push server.
+type PushServer struct {
+	Endpoint string `json:"endpoint"`
+	Status   string `json:"status"` // "SERVING"
 }
 
 // Directory says how current a replica's view of the directory is.

@@ -45,6 +45,10 @@ type Activation struct {
 	snap   *snapshot.Snapshot // nil: not everything is known
 	want   map[string]wanted
 	others []string
+
+	asking sync.Mutex
+	health []Health // of the last call of Health
+	asked  time.Time
 }
 
 // parallel is how many calls one round makes at once.

@@ -62,8 +62,20 @@ func (a *Activation) Workers(context.Context) ([]string, error) { return a.names
 // Health is the state of a push server, as AMS shows it.
 type Health struct{ Endpoint, Status string }
 
+// healthAge is how long an answer of Health is used: anybody can ask the API for it.
+const healthAge = 5 * time.Second
+
 // Health asks each push server whether it works, in the words of AMS.
 func (a *Activation) Health(ctx context.Context) []Health {
+	a.asking.Lock()
+	defer a.asking.Unlock()
+	if now := a.cfg.Now(); a.health == nil || now.Sub(a.asked) >= healthAge {
+		a.health, a.asked = a.askHealth(ctx), now
+	}
+	return slices.Clone(a.health)
+}
+
+func (a *Activation) askHealth(ctx context.Context) []Health {
 	out := make([]Health, len(a.servers))
 	index := make([]int, len(a.servers))
 	for i := range index {
