@@ -20,7 +20,7 @@ type Push struct {
 	MaxDeliveries     int           `yaml:"max_deliveries" default:"0" rule:"between=0..1000000" doc:"Deliveries of a message after which usher gives up and publishes it to push.dead_letter_subject. 0: never."`
 	DeadLetterSubject string        `yaml:"dead_letter_subject" default:"{project}._dead.{subscription}" rule:"dead-letter-subject" doc:"Subject in the account of the project for messages that were given up. {project} and {subscription} are names. A managed stream of the project stores them if the subject begins with {project}._dead."`
 	Concurrency       int           `yaml:"concurrency" default:"256" rule:"between=1..65536" doc:"Requests to endpoints that one process has open at once."`
-	Servers           []PushServer  `yaml:"servers" default:"[]" rule:"unique-names" doc:"Push servers of the Argo Messaging Service that push instead of usher. usher activates and deactivates subscriptions there; they read messages from usher's API with a service token (api.service_tokens)."`
+	Servers           []PushServer  `yaml:"servers" default:"[]" rule:"unique-names" doc:"Push servers of the Argo Messaging Service that push instead of usher. usher activates and deactivates subscriptions there; they read messages from usher's API with a service token (api.service_tokens). One usher serve at a time does so; bucket push.bucket with _servers at its end says which."`
 	GRPC              PushGRPC      `yaml:"grpc" doc:"The push service of usher push, as the Argo Messaging Service calls it (PushService over gRPC)."`
 }
 
@@ -59,6 +59,8 @@ func pushConstraints() []schema.Constraint {
 		schema.BothOrNeither(at+"listen", at+"messages.url"),
 		schema.BothOrNeither(at+"messages.url", at+"messages.token_file"),
 		schema.OnlyWith(at+"messages.ca_file", at+"messages.url"),
+		schema.AtMostOne([]string{"push.inside"}, []string{"push.servers"}),
+		schema.OnlyWith("push.servers", "api.messages"),
 		unsetWith("push.inside", DirectoryFile, "usher cannot write into a file whether an endpoint is verified; usher directory import copies the file into a bucket"),
 	}
 }

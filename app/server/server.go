@@ -25,6 +25,7 @@ import (
 	"usher/app/config"
 	messages "usher/app/messages/service"
 	"usher/app/natsconn"
+	pushing "usher/app/push/service"
 	"usher/app/reload"
 	"usher/callout"
 	"usher/callout/admission"
@@ -57,6 +58,8 @@ type Server struct {
 	forgetting       *forgetting
 	bridge           bridge
 	messages         *messages.Service // nil: off
+	push             *pushing.Inside
+	ObserveAPI       func(route string, status int, took time.Duration) // counts a request of the API; nil: off
 	serviceTokens    []rest.ServiceToken
 	sessions         *liveSessions
 	started          atomic.Bool
@@ -181,6 +184,7 @@ func (srv *Server) onKeyringReload(e keyring.ReloadEvent) {
 	}
 	srv.logAccountProblems()
 	srv.healthToken().Refresh()
+	srv.push.KeyringChanged()
 }
 
 // logDirectoryProblems logs what the directory contains that can never be granted.
@@ -200,6 +204,7 @@ func (srv *Server) logDirectoryProblems() {
 // itself.
 func (srv *Server) Close() error {
 	srv.collector.Stop(context.Background())
+	srv.push.Close()
 	srv.messages.Close()
 	return errors.Join(srv.Parts.Store.Close(), srv.audit.Close())
 }
@@ -263,6 +268,7 @@ func (srv *Server) Serve(ctx context.Context, started func()) (err error) {
 	background.Go(func() { onHangup(backgroundCtx, hangup, srv.reload) })
 	background.Go(func() { srv.healthToken().Renew(backgroundCtx) })
 	background.Go(func() { srv.messages.Run(backgroundCtx) })
+	background.Go(func() { srv.push.Run(ctx) }) // drains at once
 	background.Go(func() { srv.watchDirectory(backgroundCtx) })
 	background.Go(func() { srv.watchKeyring(backgroundCtx) })
 	background.Go(func() { srv.followConfiguration(backgroundCtx) })

@@ -27,7 +27,7 @@ func (srv *Server) startWeb(ctx context.Context) error {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(srv.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { probe(w, nil, "") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		probe(w, srv.Ready(), srv.verifierDetail()+srv.bridge.detail()+srv.exchangeDetail())
+		probe(w, srv.Ready(), srv.verifierDetail()+srv.bridge.detail()+srv.exchangeDetail()+srv.push.Detail())
 	})
 	var err error
 	srv.web, err = listener.Start(ctx, listener.Config{

@@ -7,12 +7,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/urfave/cli/v2"
@@ -87,10 +89,14 @@ func metricsDoc(t *testing.T) []byte {
 	withVerifier := newTestInstance(t)
 	withVerifier.Parts.Decider.Chain = append(withVerifier.Parts.Decider.Chain, observed{})
 	withBridge := newTestInstanceOf(t, false, func(cfg *config.Config) { cfg.StanBridge.URLs = []string{"nats://127.0.0.1:1"} })
+	withStreams := newTestInstanceOf(t, false, func(cfg *config.Config) { cfg.Projects.Streams = config.StreamsManaged })
+	withPush := newTestInstanceOf(t, true, func(cfg *config.Config) { cfg.Push.Inside = true })
+	withAPI := newTestInstanceOf(t, false, func(cfg *config.Config) { cfg.API.Listen = "127.0.0.1:0" })
+	withAPI.ObserveAPI("version.show", http.StatusOK, time.Second)
 	for _, with := range []struct {
 		in    *server.Server
 		where string
-	}{{newTestInstanceOf(t, false, func(cfg *config.Config) { cfg.Sessions = config.Sessions{} }), ""}, {newTestInstance(t), onlySystemUser}, {withVerifier, onlyVerifiers}, {withBridge, onlyBridge}, {newTestInstanceOf(t, true), onlyBuckets}} {
+	}{{newTestInstanceOf(t, false, func(cfg *config.Config) { cfg.Sessions = config.Sessions{} }), ""}, {newTestInstance(t), onlySystemUser}, {withVerifier, onlyVerifiers}, {withBridge, onlyBridge}, {newTestInstanceOf(t, true), onlyBuckets}, {withStreams, onlyStreams}, {withAPI, onlyAPI}, {withPush, onlyPush}} {
 		more, err := with.in.Metrics().Gather()
 		if err != nil {
 			t.Fatal(err)
@@ -122,12 +128,16 @@ func metricsDoc(t *testing.T) []byte {
 }
 
 // These mark metrics that exist only with a user of the system account, with a bucket, with a
-// verifier that asks another system or has a cache, or with a bridge from NATS Streaming.
+// verifier that asks another system or has a cache, with a bridge from NATS Streaming, with the
+// API, with streams that usher keeps, or with pushes.
 const (
 	onlySystemUser = " Only with `sessions.user`, `sessions.nkey_file` or `sessions.creds_file`."
 	onlyBuckets    = " Only with `directory.from: kv` or `embedded`."
 	onlyVerifiers  = " Only with verifiers that ask another system or have a cache."
 	onlyBridge     = " Only with `stan_bridge.urls`."
+	onlyAPI        = " Only with `api.listen`, from the first request on."
+	onlyStreams    = " Only with `projects.streams: managed`."
+	onlyPush       = " Only with `push.inside`."
 )
 
 // observed is a verifier with a backend and a cache.

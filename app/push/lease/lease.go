@@ -212,6 +212,7 @@ func (l *Leases) wake() {
 // failed logs that something of the bucket failed, and what follows from it.
 func (l *Leases) failed(ctx context.Context, consequence string, err error) {
 	if ctx.Err() == nil {
-		l.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "push workers cannot share the work", slog.String("consequence", consequence), slog.String("error", err.Error()))
+		l.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "push workers cannot share the work", slog.String("consequence", consequence), slog.String("error", err.Error()),
+			slog.String("hint", "the service user must be allowed to publish to $JS.API.> and $KV."+l.cfg.Bucket+".>"))
 	}
 }
