@@ -67,6 +67,7 @@ func (m *messagingAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // pushForMessaging: a messaging service activates a subscription over gRPC with mutual TLS.
 // Its messages reach the endpoint.
 func pushForMessaging(t *testing.T, s *messagestest.Site, r *pushReceiver, text string) {
+	t.Helper()
 	ams := &messagingAPI{n: 5}
 	api := httptest.NewTLSServer(ams) // has the certificate of every httptest.Server
 	t.Cleanup(api.Close)

@@ -157,6 +157,7 @@ func TestPush(t *testing.T) {
 // pushTakeover: two processes share the subscriptions. One is killed, and the other one takes
 // over: nothing is lost, and what arrives twice are messages that were on their way.
 func pushTakeover(t *testing.T, s *messagestest.Site, r *pushReceiver) {
+	t.Helper()
 	names := []string{"a", "b", "c", "d"}
 	js := pushedProject(t, s, r, names)
 	publish := func(from, to int) {

@@ -71,9 +71,11 @@ func Records() directory.Records {
 				},
 				Subscriptions: []directory.Subscription{
 					{Name: "billing", Topic: "orders", ACL: []string{"carl", "pia"}, AckDeadline: 30, Created: at()},
-					{Name: "audit", Topic: "orders", Push: &directory.Push{Type: "http_endpoint", Endpoint: "https://example.org/in", MaxMessages: 1, RetryType: "linear", RetryPeriod: 300,
+					{Name: "audit", Topic: "orders", Push: &directory.Push{
+						Type: "http_endpoint", Endpoint: "https://example.org/in", MaxMessages: 1, RetryType: "linear", RetryPeriod: 300,
 						VerificationHash: strings.Repeat("0a", 32), Verified: true,
-						Authorization: &directory.PushAuthorization{Sealed: []byte{1, 2, 255}, Previous: []byte{3}, PreviousUntil: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}}},
+						Authorization: &directory.PushAuthorization{Sealed: []byte{1, 2, 255}, Previous: []byte{3}, PreviousUntil: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)},
+					}},
 				},
 			},
 			{

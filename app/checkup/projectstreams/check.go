@@ -42,7 +42,7 @@ func checkManaged(f *finding.List, p *directory.Project, s *snapshot.Snapshot, f
 	target := &streams.Target{Project: p, Revision: s.Latest(), Clean: !s.UnreadableIn(p), Force: true}
 	steps := streams.Plan(target, found)
 	for i := range steps {
-		switch step := &steps[i]; step.Action {
+		switch step := &steps[i]; step.Action { //nolint:exhaustive // a running usher does the others
 		case streams.Conflict:
 			f.Fail(fault.Config, check, where(p, step), step.Hint, "%s", step.Problem)
 		case streams.Left:
@@ -72,7 +72,7 @@ func checkManual(f *finding.List, p *directory.Project, found *streams.Found) {
 	steps := streams.Plan(&streams.Target{Project: p, Force: true}, &own)
 	for i := range steps {
 		step := &steps[i]
-		switch step.Action {
+		switch step.Action { //nolint:exhaustive // the others are no fault in manual mode
 		case streams.Conflict:
 			f.Warn(check, where(p, step), step.Hint, "%s", step.Problem)
 		case streams.CreateStream:

@@ -129,7 +129,7 @@ func TestCheck(t *testing.T) {
 func TestAppliedIsInStep(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	rnd := rand.New(rand.NewPCG(1, 6)) //nolint:gosec // reproducible
+	rnd := rand.New(rand.NewPCG(1, 6))
 	names := []string{"a", "b", "c", "d"}
 	for range 25 {
 		var topics []string

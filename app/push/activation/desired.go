@@ -20,7 +20,7 @@ const mattermost = "mattermost" // directory.Push.Type
 // wanted is a subscription that is to be pushed.
 type wanted struct {
 	request *pushpb.ActivateSubscriptionRequest
-	digest   [sha256.Size]byte // another one after every change
+	digest  [sha256.Size]byte // another one after every change
 }
 
 // fullName is the name of a subscription as AMS writes it.

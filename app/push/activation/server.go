@@ -47,7 +47,7 @@ type server struct {
 
 type known struct {
 	active bool
-	digest  [sha256.Size]byte // if it is active
+	digest [sha256.Size]byte // if it is active
 	asked  time.Time
 }
 

@@ -27,14 +27,14 @@ type Config struct {
 
 // Bounds of a Source.
 const (
-	maxAhead  = 64                     // messages that are read ahead while an endpoint takes them
-	idlePull  = time.Minute            // a pull request waits for so long
-	heartbeat = 5 * time.Second        // of a pull request; after two the server counts as gone
-	asking    = 10 * time.Second       // for one question to the servers
-	retryFirst  = 250 * time.Millisecond // after an error
-	retryMax  = 5 * time.Second
-	closing   = 2 * time.Second
-	maxTaken  = 4096 // messages that were taken and whose acknowledgement was not confirmed
+	maxAhead   = 64                     // messages that are read ahead while an endpoint takes them
+	idlePull   = time.Minute            // a pull request waits for so long
+	heartbeat  = 5 * time.Second        // of a pull request; after two the server counts as gone
+	asking     = 10 * time.Second       // for one question to the servers
+	retryFirst = 250 * time.Millisecond // after an error
+	retryMax   = 5 * time.Second
+	closing    = 2 * time.Second
+	maxTaken   = 4096 // messages that were taken and whose acknowledgement was not confirmed
 )
 
 // ErrClosed: the Source is closed.

@@ -35,7 +35,7 @@ func move(ctx context.Context, r *remote.Session) error {
 
 func offsetOf(ctx context.Context, r *remote.Session, name, to string) (int, error) {
 	if n, err := strconv.ParseUint(to, 10, 53); err == nil {
-		return int(n), nil //nolint:gosec // at most 53 bits
+		return int(n), nil
 	}
 	if at, err := time.Parse(time.RFC3339Nano, to); err == nil {
 		return r.API.OffsetAt(ctx, r.Project, name, at)
