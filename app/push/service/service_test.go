@@ -83,6 +83,7 @@ func acknowledged(t *testing.T, js jetstream.JetStream, sub int, floor uint64) {
 // TestKilled: two push workers share; one is killed, then nats-server. Nothing is lost, and
 // messages arrive in order.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	address := fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t))
 	url := "nats://" + address
@@ -115,6 +116,7 @@ func TestKilled(t *testing.T) {
 
 // TestLeaderKilled: the leader of the stream in a cluster of three is killed. Nothing is lost.
 func TestLeaderKilled(t *testing.T) {
+	t.Parallel()
 	var routes, urls []string
 	var texts [3]string
 	servers := map[string]*child{}
