@@ -1,6 +1,7 @@
 package servers_test
 
 import (
+	"flag"
 	"math/rand/v2"
 	"net"
 	"runtime"
@@ -18,19 +19,21 @@ import (
 	"usher/callout/session"
 )
 
+var connects = flag.Int("connects", 20_000, "how many clients TestStorm connects and disconnects; CI has 100,000")
+
 // After a storm of connects and disconnects of which events are lost, the registry is equal
 // to what the server has. usher's answers would take most of the time, so the clients do
 // without: the test tells the registry of each connection when usher would.
 func TestStorm(t *testing.T) {
 	t.Parallel()
-	connects := 100_000
+	n := *connects
 	if raceEnabled {
-		connects = 5_000
+		n = 5_000
 	}
 	dialer := &lossy{}
 	f := start(t, servers.Config{Options: []nats.Option{nats.SetCustomDialer(dialer)}}, nil)
 	f.static = true
-	storm(t, f, dialer, connects, asAdmin(), func(id session.ID) {
+	storm(t, f, dialer, n, asAdmin(), func(id session.ID) {
 		f.registry.Add(&session.Session{ID: id})
 	})
 }
