@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -226,14 +227,15 @@ func TestChange(t *testing.T) {
 			return 0, r.Context().Err()
 		}}
 		source := newMemory(3)
-		current := true
+		var current atomic.Bool
+		current.Store(true)
 		old := subscription("s", source, func(p *directory.Push) { p.Endpoint = "https://old.example" })
-		old.Current = func() bool { return current }
+		old.Current = current.Load
 		w := newWorker(t, e, nil)
 		w.Set([]push.Subscription{old})
 		time.Sleep(31 * time.Second) // it has timed out once
 		synctest.Wait()
-		current = false
+		current.Store(false)
 		time.Sleep(time.Minute)
 		w.Set([]push.Subscription{subscription("s", source, func(p *directory.Push) { p.Endpoint = "https://new.example" })})
 		synctest.Wait()
