@@ -196,7 +196,8 @@ type child struct {
 func startChild(t *testing.T, test string, environment ...string) *child {
 	t.Helper()
 	c := &child{cmd: exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0], "-test.run=^"+test+"$", "-test.timeout=5m"), exited: make(chan struct{})}
-	c.cmd.Env = append(os.Environ(), append(environment, "USHER_TEST_CHILD="+test)...)
+	// The child is killed, so it removes nothing: its temporary files are the parent's to remove.
+	c.cmd.Env = append(os.Environ(), append(environment, "USHER_TEST_CHILD="+test, "TMPDIR="+t.TempDir())...)
 	c.cmd.Stdin = nil
 	callouttest.Must(t, c.cmd.Start())
 	go func() {
