@@ -32,8 +32,11 @@ func (h *Handlers) configuration(in *wire.PushConfig) (*directory.Push, error) {
 	}
 	p := &directory.Push{
 		Type: in.Type, Endpoint: in.PushEndpoint, MaxMessages: in.MaxMessages, Base64Decode: in.Base64Decode,
-		RetryType: in.RetryPolicy.Type, RetryPeriod: in.RetryPolicy.Period,
+		RetryType:     in.RetryPolicy.Type,
 		MattermostURL: in.MattermostURL, MattermostUsername: in.MattermostUsername, MattermostChannel: in.MattermostChannel,
+	}
+	if in.RetryPolicy.Period != nil {
+		p.RetryPeriod = *in.RetryPolicy.Period
 	}
 	if p.Type == "" {
 		p.Type = directory.PushHTTP

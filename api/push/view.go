@@ -34,7 +34,7 @@ func Shown(project string, sub *directory.Subscription) wire.Subscription {
 	}
 	out.PushConfig = wire.PushConfig{
 		Type: p.Type, PushEndpoint: p.Endpoint, MaxMessages: p.MaxMessages, Base64Decode: p.Base64Decode,
-		RetryPolicy:      wire.RetryPolicy{Type: p.RetryType, Period: p.RetryPeriod},
+		RetryPolicy:      wire.RetryPolicy{Type: cmp.Or(p.RetryType, retryLinear), Period: new(p.RetryPeriod)},
 		VerificationHash: p.VerificationHash, Verified: p.Deliverable(),
 		AuthorizationHeader: wire.AuthorizationHeader{Type: headerDisabled},
 		MattermostURL:       p.MattermostURL, MattermostUsername: p.MattermostUsername, MattermostChannel: p.MattermostChannel,

@@ -55,7 +55,7 @@ type AuthorizationHeader struct {
 // RetryPolicy says when a push is retried.
 type RetryPolicy struct {
 	Type   string `json:"type,omitempty"`   // "linear" or "slowstart"
-	Period int    `json:"period,omitempty"` // milliseconds, for linear
+	Period *int   `json:"period,omitempty"` // milliseconds, for linear; 0 for slowstart
 }
 
 // SubscriptionList is one page of subscriptions, newest first.
