@@ -98,8 +98,8 @@ func (h *Handlers) topicMetrics(r *rest.Request) (*rest.Response, error) {
 	const kind = "topic"
 	name, l := ref.Topic.Name, h.newList(r)
 	l.count(kind, name, MetricTopicSubs, "Counter that displays the number of subscriptions belonging to a specific topic", uint64(len(r.Snapshot.Readers(ref.Project.Name, name))))
-	l.count(kind, name, MetricTopicMessages, "Counter that displays the number of messages published to the specific topic", s.Published)
-	l.count(kind, name, MetricTopicBytes, "Counter that displays the total size of data (in bytes) stored for the specific topic", s.Bytes)
+	l.count(kind, name, MetricTopicMessages, "Counter that displays the number of messages published to the specific topic; those that the stream of the project has dropped count for each of its topics", s.Published)
+	l.count(kind, name, MetricTopicBytes, "Counter that displays the total size of data (in bytes) stored for the specific topic; an estimate if the project has other topics", s.Bytes)
 	l.count(kind, name, MetricTopicStored, "Number of messages of the topic that are stored", s.Messages)
 	l.when(kind, name, MetricTopicOldest, "When the oldest message that is stored was published", s.Oldest)
 	l.when(kind, name, MetricTopicNewest, "When the newest message was published", s.Newest)

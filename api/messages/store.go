@@ -63,14 +63,14 @@ type Delivery = ackid.Delivery
 type Offsets struct {
 	Min     uint64 // of the first message of the stream
 	Max     uint64 // one after the last
-	Current uint64 // of the next message that the subscription has not acknowledged
+	Current uint64 // of the next message that the subscription has not acknowledged; Max: there is none
 }
 
 // TopicState is what a topic holds.
 type TopicState struct {
 	Messages  uint64
-	Bytes     uint64    // of the whole stream, if the topic is not its only subject
-	Published uint64    // messages that the topic has ever received, as far as known: of the stream's sequence
+	Bytes     uint64    // an estimate, if the topic is not the only subject of its stream: its share by number of messages
+	Published uint64    // messages that the topic has ever received; those that its stream has dropped are counted for each of its topics
 	Oldest    time.Time // zero: no message
 	Newest    time.Time // zero: no message
 }
@@ -82,7 +82,7 @@ type SubscriptionState struct {
 	AckPending  int    // messages that are out for acknowledgement
 	Redelivered int
 	Waiting     int       // pull requests that wait
-	Consumed    uint64    // deliveries that were acknowledged, as far as known
+	Consumed    uint64    // deliveries up to the first that is not acknowledged
 	Oldest      time.Time // of the oldest message that is not acknowledged; zero: none, or not known
 	LastAck     time.Time // zero: never
 }

@@ -52,7 +52,7 @@ type AckDeadline struct {
 type Offsets struct {
 	Max     int `json:"max"`     // one after the last message
 	Min     int `json:"min"`     // of the first message
-	Current int `json:"current"` // of the next message that is not acknowledged
+	Current int `json:"current"` // of the next message that is not acknowledged; max if there is none
 }
 
 // OffsetInput moves a subscription.

@@ -12,22 +12,33 @@ import (
 
 // Offsets returns where a subscription is.
 func (s *Store) Offsets(ctx context.Context, sub messages.SubscriptionRef) (messages.Offsets, error) {
-	info, err := s.consumerInfo(ctx, sub)
-	if err != nil {
-		return messages.Offsets{}, err
-	}
-	_, stream, err := s.stream(ctx, sub.Project.Account, sub.Project.Name)
-	if err != nil {
-		return messages.Offsets{}, err
-	}
-	return offsetsOf(&stream.State, info), nil
+	_, o, _, err := s.position(ctx, sub)
+	return o, err
 }
 
-// offsetsOf is where a consumer is in its stream.
+// position asks where a subscription is. It asks for the stream first: if nothing is left for
+// the consumer after that, it has come to the end that the stream had.
+func (s *Store) position(ctx context.Context, sub messages.SubscriptionRef) (jetstream.Stream, messages.Offsets, *jetstream.ConsumerInfo, error) {
+	stream, streamInfo, err := s.stream(ctx, sub.Project.Account, sub.Project.Name)
+	if err != nil {
+		return nil, messages.Offsets{}, nil, err
+	}
+	info, err := s.consumerInfo(ctx, sub)
+	if err != nil {
+		return nil, messages.Offsets{}, nil, err
+	}
+	return stream, offsetsOf(&streamInfo.State, info), info, nil
+}
+
+// offsetsOf is where a consumer is in its stream, which was asked for before the consumer.
 func offsetsOf(state *jetstream.StreamState, info *jetstream.ConsumerInfo) messages.Offsets {
 	o := messages.Offsets{Min: max(1, state.FirstSeq), Max: state.LastSeq + 1}
-	// The floor stays behind while the stream drops messages of its own.
+	// The floor stays behind while the stream drops messages of its own, and at the last message
+	// of the topic while the stream stores those of others.
 	o.Current = min(max(info.AckFloor.Stream+1, o.Min), o.Max)
+	if info.NumPending == 0 && info.NumAckPending == 0 {
+		o.Current = o.Max
+	}
 	return o
 }
 

@@ -19,10 +19,15 @@ func (s *Store) TopicState(ctx context.Context, topic messages.TopicRef) (messag
 		return messages.TopicState{}, err
 	}
 	state := &info.State
-	t := messages.TopicState{Bytes: state.Bytes, Published: state.LastSeq}
+	var t messages.TopicState
 	for _, n := range state.Subjects {
 		t.Messages += n
 	}
+	// The stream counts neither bytes of a subject, nor messages that it does not have any more.
+	if state.Msgs > 0 {
+		t.Bytes = uint64(float64(state.Bytes) * float64(t.Messages) / float64(state.Msgs))
+	}
+	t.Published = state.LastSeq - (state.Msgs - t.Messages)
 	if t.Messages == 0 {
 		return t, nil
 	}
@@ -57,18 +62,14 @@ func (s *Store) storedAt(ctx context.Context, stream jetstream.Stream, from uint
 
 // SubscriptionState returns how far a subscription has come.
 func (s *Store) SubscriptionState(ctx context.Context, sub messages.SubscriptionRef) (messages.SubscriptionState, error) {
-	info, err := s.consumerInfo(ctx, sub)
-	if err != nil {
-		return messages.SubscriptionState{}, err
-	}
-	stream, streamInfo, err := s.stream(ctx, sub.Project.Account, sub.Project.Name)
+	stream, offsets, info, err := s.position(ctx, sub)
 	if err != nil {
 		return messages.SubscriptionState{}, err
 	}
 	state := messages.SubscriptionState{
-		Offsets: offsetsOf(&streamInfo.State, info),
+		Offsets: offsets,
 		Pending: info.NumPending, AckPending: info.NumAckPending, Redelivered: info.NumRedelivered,
-		Waiting: info.NumWaiting,
+		Waiting: info.NumWaiting, Consumed: info.AckFloor.Consumer,
 	}
 	if info.AckFloor.Last != nil {
 		state.LastAck = info.AckFloor.Last.UTC()
