@@ -104,7 +104,7 @@ func AddressHint(option string) string {
 	return option + " HOST:PORT takes another address, " + option + " 127.0.0.1:0 a free port"
 }
 
-// serve runs usher, and announces it once the demo's stream exists.
+// serve runs usher, and announces it once the streams of the directory exist.
 func (d *Run) serve(outer context.Context, in *server.Server, url string) error {
 	ctx, stop := context.WithCancelCause(outer)
 	defer stop(nil)
@@ -127,19 +127,19 @@ func (d *Run) serve(outer context.Context, in *server.Server, url string) error 
 	return err
 }
 
-// prepare fills the directory and creates the stream of the demo, then announces both.
+// prepare fills the directory and waits for its streams, then announces both.
 func (d *Run) prepare(ctx context.Context, url string, in *server.Server) error {
 	if bucket := in.Bucket(); bucket != nil {
 		if err := d.Directory.seed(ctx, bucket); err != nil {
 			return err
 		}
 	}
-	err := d.Directory.provision(ctx, url, in.Ready)
-	if errors.Is(err, errDemoDenied) {
-		// The user may have edited the directory. The other identities still work.
-		d.Note(d.log, "the demo's stream was not set up: "+err.Error())
-	} else if err != nil {
+	if err := await(ctx, in.Ready); err != nil {
 		return err
+	}
+	if err := await(ctx, in.StreamsInStep); err != nil && ctx.Err() == nil {
+		// The user may have edited the directory or the streams. Everything else works.
+		d.Note(d.log, "not all streams are as the directory says: "+err.Error())
 	}
 	d.url.Store(url)
 	return errors.Join(d.Announce(url, in.APIURL()), d.log.Release())

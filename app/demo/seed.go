@@ -13,20 +13,22 @@ import (
 	"usher/directory/snapshot"
 )
 
-// errFilled: the directory is not empty.
-var errFilled = errors.New("the directory is not empty")
+var (
+	errFilled    = errors.New("the directory is not empty")
+	errNotLoaded = errors.New("it is not loaded")
+)
 
 // seed writes the demo's directory to an empty bucket. It does not change a bucket with
 // entries: the user may have edited them.
 func (d *Directory) seed(ctx context.Context, s *kv.Store) error {
-	ctx, cancel := context.WithTimeout(ctx, provisionWithin)
-	defer cancel()
-	for s.Snapshot() == nil {
-		select {
-		case <-time.After(provisionRetry):
-		case <-ctx.Done():
-			return fmt.Errorf("the bucket of the directory: %w", context.Cause(ctx))
+	err := await(ctx, func() error {
+		if s.Snapshot() == nil {
+			return errNotLoaded
 		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("the bucket of the directory: %w", err)
 	}
 	entries, err := d.entries(time.Now().UTC().Truncate(time.Second))
 	if err != nil {

@@ -38,6 +38,10 @@ func (srv *Server) prepareMessages() (err error) {
 	return err
 }
 
+// StreamsInStep returns why the streams of projects are not in step with the directory yet;
+// nil: they are, or somebody else keeps them.
+func (srv *Server) StreamsInStep() error { return srv.messages.StreamsInStep() }
+
 // healthToken is the file for usher healthcheck.
 func (srv *Server) healthToken() *healthtoken.File {
 	f := &healthtoken.File{Keyring: srv.Parts.Keyring.Keyring, Now: srv.Parts.Now, Log: srv.log}

@@ -26,6 +26,8 @@ func (o *Options) usherConfig() ([]byte, error) {
 		"keyring.dir":            DirKeys,
 		"healthcheck.token_file": FileHealthToken,
 		"api.listen":             ListenAPI,
+		"api.messages":           "true",
+		"projects.streams":       config.StreamsManaged,
 		"sessions.state_file":    FileState,
 		"audit.to":               "file",
 		"audit.file":             FileAudit,

@@ -14,9 +14,13 @@ import (
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/secretfile"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"usher/app/apptest"
 	"usher/app/demo"
 	"usher/app/setup"
+
 	"usher/callout/callouttest"
 )
 
@@ -169,19 +173,31 @@ func TestDevDemoFirst(t *testing.T) {
 	}
 }
 
-// TestDevDenied: dev starts in a directory without the demo's operator, and notes what it
-// left out.
-func TestDevDenied(t *testing.T) {
+// TestDevEdited: dev starts in a directory without the demo's operator, and with a stream
+// that usher does not change, and notes it.
+func TestDevEdited(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "dev")
 	p, a := startDev(t, "--dir", dir, "--listen", ownAddress(t))
-	second := demoAPI(t, &a, a.token(t, "service_admin"), http.MethodPost, "/v1/users/second", `{"service_roles":["service_admin"]}`)
+	admin := a.token(t, "service_admin")
+	nc, err := nats.Connect(a.URL, nats.Token(admin))
+	callouttest.Must(t, err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	callouttest.Must(t, err)
+	stream, err := js.Stream(t.Context(), "shop")
+	callouttest.Must(t, err)
+	edited := stream.CachedInfo().Config
+	edited.NoAck = true
+	_, err = js.UpdateStream(t.Context(), edited)
+	callouttest.Must(t, err)
+	second := demoAPI(t, &a, admin, http.MethodPost, "/v1/users/second", `{"service_roles":["service_admin"]}`)
 	token, _ := second["token"].(string)
 	demoAPI(t, &a, token, http.MethodPut, "/v1/users/"+demo.ServiceAdmin, `{"service_roles":["ingest"]}`)
 	callouttest.Must(t, p.cmd.Process.Kill())
 	p.wait(t)
 	p, a = startDev(t, "--dir", dir)
-	p.waitFor(t, "usher: note: the demo's stream was not set up: the directory no longer allows user operator to create it")
+	p.waitFor(t, "usher: note: not all streams are as the directory says: streams of project shop: ")
 	if !connectDev(t, &a, a.token(t, "publisher")).publishes(t, "shop.orders") {
 		t.Error("the publisher may not publish")
 	}

@@ -173,6 +173,7 @@ func newTestInstanceOf(t *testing.T, bucket bool, changes ...func(*config.Config
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.Projects.Streams = config.StreamsManual // so that the document says when their metrics exist
 	if bucket {
 		cfg.Directory.From, cfg.Directory.File, cfg.Directory.StoreDir = config.DirectoryEmbedded, "", filepath.Join(dir, "store")
 	}

@@ -86,7 +86,7 @@ func TestMetricsDocumented(t *testing.T) {
 	for name, way := range map[string]struct {
 		options []string
 		edits   []string
-		has     []string // conditions of metrics that hold, besides onlySystemUser
+		has     []string // conditions of metrics that hold, besides onlySystemUser and onlyStreams
 	}{
 		"bridge":         {nil, []string{"audit:\n", "stan_bridge:\n  urls: [nats://127.0.0.1:1]\naudit:\n"}, []string{onlyBridge}},
 		"file":           {nil, nil, nil},
@@ -94,8 +94,9 @@ func TestMetricsDocumented(t *testing.T) {
 		"no system user": {nil, []string{"  user: usher-sessions\n", "", "  password_file: sessions.password\n", ""}, nil},
 		"kv":             {[]string{"--kv"}, nil, []string{onlyBuckets}},
 		"kv, operator":   {[]string{"--kv", "--operator"}, nil, []string{onlyBuckets}},
-		"kv, no API":     {[]string{"--kv"}, []string{"  listen: API", "  listen: \"\""}, []string{onlyBuckets}},
-		"messages":       {[]string{"--kv"}, []string{"  from: kv\n", "  from: embedded\n  store_dir: store\n", "audit:\n", "projects:\n  streams: managed\npush:\n  inside: true\naudit:\n"}, []string{onlyBuckets, onlyStreams, onlyPush}},
+		"kv, no API":     {[]string{"--kv"}, []string{"  listen: API", "  listen: \"\"", "  messages: true\n", ""}, []string{onlyBuckets}},
+		"manual":         {nil, []string{"  streams: managed\n", "  streams: manual\n"}, nil},
+		"messages":       {[]string{"--kv"}, []string{"  from: kv\n", "  from: embedded\n  store_dir: store\n", "audit:\n", "push:\n  inside: true\naudit:\n"}, []string{onlyBuckets, onlyPush}},
 		"embedded":       {[]string{"--kv"}, []string{"  from: kv\n", "  from: embedded\n  store_dir: store\n"}, []string{onlyBuckets}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -109,6 +110,9 @@ func TestMetricsDocumented(t *testing.T) {
 			_, text := in.get("/metrics")
 			got := shown(text)
 			has := way.has
+			if name != "manual" {
+				has = append(has, onlyStreams)
+			}
 			if name != "no system user" {
 				has = append(has, onlySystemUser)
 			}

@@ -214,6 +214,7 @@ func TestProjectAccountAPI(t *testing.T) {
 		callouttest.Must(t, os.Rename(in.Path(setup.FileOperatorSigning), elsewhere))
 		in.Edit(t, setup.FileConfig, "  signing_key_file: "+setup.FileOperatorSigning+"\n",
 			fmt.Sprintf("  signing_command: [%q, base64, %q]\n  signing_public_key: %s\n  create_accounts: true\n", signer, elsewhere, publicOfSeed(t, elsewhere)))
+		in.Edit(t, setup.FileConfig, "  streams: managed\n", "  streams: manual\n")
 	})
 	o.ok(t, "created project shop in account shop", "project", "add", "shop")
 	o.no(t, cmdutil.ExitRuntime, "project already exists", "project", "add", "shop")

@@ -20,8 +20,6 @@ import (
 	"usher/cmd/usher/cmdutil"
 	"usher/cmd/usher/dev"
 
-	"github.com/nats-io/nats.go"
-
 	"usher/callout/callouttest"
 )
 
@@ -59,8 +57,7 @@ func pageCommands(t *testing.T, page, from, to string) []readmeCommand {
 	return all
 }
 
-// readme runs the commands of README.md on other ports, and compares their output. A
-// client stands in for the nats CLI.
+// readme runs the commands of README.md on other ports, and compares their output.
 func readme(t *testing.T, program, natsServer string) {
 	t.Helper()
 	port := callouttest.FreePort(t)
@@ -87,9 +84,6 @@ func readme(t *testing.T, program, natsServer string) {
 		case strings.HasPrefix(line, "go build"):
 		case strings.HasSuffix(line, "&"):
 			background(t, shell(strings.TrimSpace(strings.TrimSuffix(line, "&"))))
-		case strings.Contains(line, " nats stream add "):
-			asNATSCLI(t, "nats://"+at(0), filepath.Join(dir, "admin.key"))
-		case strings.Contains(line, " nats consumer add "): // with the stream
 		default:
 			want := 0
 			if strings.Contains(command.prints, "usher: error:") {
@@ -246,16 +240,4 @@ func background(t *testing.T, c *exec.Cmd) {
 	callouttest.Eventually(t, c.String()+" runs", func() bool {
 		return strings.Contains(out.String(), "Server is ready") || strings.Contains(out.String(), "usher is running") && strings.Contains(out.String(), "directory loaded")
 	})
-}
-
-// asNATSCLI creates the stream and the consumer that the README creates with the nats
-// CLI.
-func asNATSCLI(t *testing.T, url, keyFile string) {
-	t.Helper()
-	key, err := os.ReadFile(keyFile)
-	callouttest.Must(t, err)
-	nc, err := demo.ConnectWhenReady(t.Context(), url, func() error { return nil }, nats.Token(strings.TrimSpace(string(key))))
-	callouttest.Must(t, err)
-	defer nc.Close()
-	callouttest.Must(t, demo.MakeStream(t.Context(), nc))
 }

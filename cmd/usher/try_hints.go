@@ -104,9 +104,9 @@ func failed(server string, err error) error {
 	e := &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("%w (at %s)", err, server)}
 	switch {
 	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, jetstream.ErrStreamNotFound):
-		e.Hint = "a service admin has to create the stream (docs/how-to/api-keys-and-streams.md)"
+		e.Hint = "usher makes the stream of a project with projects.streams: managed, and usher check says what is in its way; otherwise a service admin makes it (docs/how-to/streams.md)"
 	case errors.Is(err, jetstream.ErrConsumerNotFound):
-		e.Hint = "a service admin has to create the consumer (docs/how-to/api-keys-and-streams.md)"
+		e.Hint = "the consumer has the name of a subscription; usher makes it with projects.streams: managed, otherwise a service admin does (docs/how-to/streams.md)"
 	}
 	return e
 }

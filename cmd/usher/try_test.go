@@ -27,7 +27,7 @@ projects:
 // TestTry: each failure gets its own exit code, error and hint.
 func TestTry(t *testing.T) {
 	t.Parallel()
-	in := newInstallation(t)
+	in := newInstallation(t, "  streams: managed\n", "  streams: manual\n")
 	in.Write(t, setup.FileDirectory, trialist())
 	in.NatsServer(t)
 	in.serve(t)
@@ -43,8 +43,8 @@ func TestTry(t *testing.T) {
 		"a wrong inbox":       {"alice-key", []string{"publish", "TOKEN", "--ack", "--inbox", "inbox", "shop.orders", "teapot"}, cmdutil.ExitDenied, []string{"hint: --inbox must be _INBOX_<user>; usher explain shows it"}},
 		"an invalid inbox":    {"alice-key", []string{"publish", "TOKEN", "--inbox", "_INBOX_*", "shop.orders", "teapot"}, cmdutil.ExitUsage, []string{"error: --inbox must be _INBOX_<user>, without"}},
 		"every inbox":         {"alice-key", []string{"subscribe", "TOKEN", "_INBOX.>"}, cmdutil.ExitDenied, []string{"hint: add --inbox _INBOX_<user>"}},
-		"no stream":           {"alice-key", []string{"publish", "TOKEN", "--ack", "--inbox", "_INBOX_alice", "shop.orders", "teapot"}, cmdutil.ExitRuntime, []string{"no response from stream", "hint: a service admin has to create the stream (docs/how-to/api-keys-and-streams.md)"}},
-		"no stream, as admin": {"root-key", []string{"consume", "TOKEN", "shop", "billing"}, cmdutil.ExitRuntime, []string{"hint: a service admin has to create the"}},
+		"no stream":           {"alice-key", []string{"publish", "TOKEN", "--ack", "--inbox", "_INBOX_alice", "shop.orders", "teapot"}, cmdutil.ExitRuntime, []string{"no response from stream", "hint: usher makes the stream of a project with projects.streams: managed, and usher check says"}},
+		"no stream, as admin": {"root-key", []string{"consume", "TOKEN", "shop", "billing"}, cmdutil.ExitRuntime, []string{"(docs/how-to/streams.md)"}},
 		"refused":             {"nobody-key", []string{"publish", "TOKEN", "shop.orders", "teapot"}, cmdutil.ExitDenied, []string{"connect to nats://127.0.0.1:", "Authorization Violation", "hint: usher's log and audit give the cause; if they show granted, see nats-server's log"}},
 		"nothing comes":       {"root-key", []string{"subscribe", "TOKEN", "--wait", "50ms", "quiet"}, cmdutil.ExitRuntime, []string{"error: no message within 50ms (at nats://127.0.0.1:"}},
 	} {

@@ -155,6 +155,7 @@ projects:
 func TestRunning(t *testing.T) {
 	t.Parallel()
 	in := apptest.NewSite(t, func(*setup.Options) {})
+	in.Edit(t, setup.FileConfig, "  streams: managed\n", "  streams: manual\n") // usher itself connects into no account
 	in.Write(t, setup.FileDirectory, callouttest.WithDigests(directoryYAML))
 	in.NatsServer(t)
 	other := filepath.Join(t.TempDir(), "directory.yaml")

@@ -39,6 +39,9 @@ func (p *Pool) try(e *entry, a *attempt) {
 		conn.Close()
 	case err == nil:
 		e.conn, e.js, e.traffic = conn, js, 0
+		if !p.cfg.Now().Before(e.rekeyAt) {
+			e.rekeyAt = time.Time{}
+		}
 	case errors.Is(err, ErrDenied):
 		e.refused, e.until = a, p.cfg.Now().Add(refusedFor)
 	}

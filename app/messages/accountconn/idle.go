@@ -6,14 +6,19 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// closeUnused closes connections that nobody uses, until the Pool is closed.
-func (p *Pool) closeUnused() {
-	tick := time.NewTicker(max(p.cfg.Idle/4, time.Second))
-	defer tick.Stop()
+// lookAfter closes connections that nobody uses, and renews those whose account has another
+// signing key, until the Pool is closed.
+func (p *Pool) lookAfter() {
+	unused := time.NewTicker(max(p.cfg.Idle/4, time.Second))
+	defer unused.Stop()
+	keys := time.NewTicker(lookAtKeys)
+	defer keys.Stop()
 	for {
 		select {
-		case <-tick.C:
+		case <-unused.C:
 			p.closeIdle()
+		case <-keys.C:
+			p.rekey()
 		case <-p.ctx.Done():
 			return
 		}

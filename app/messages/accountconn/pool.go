@@ -37,6 +37,7 @@ type Pool struct {
 
 	mu       sync.Mutex
 	accounts map[string]*entry
+	signers  signers
 	running  sync.WaitGroup
 }
 
@@ -52,6 +53,8 @@ type entry struct {
 	used    time.Time // when it was last asked for, or had traffic
 	traffic uint64
 
+	rekeyAt time.Time // when to connect again because of another signing key; zero: never
+
 	failure lastError
 }
 
@@ -66,9 +69,10 @@ func New(cfg Config) (*Pool, error) { //nolint:gocritic // once
 	if err := cfg.valid(); err != nil {
 		return nil, err
 	}
-	p := &Pool{cfg: cfg, accounts: map[string]*entry{}}
+	keyring := cfg.Keyring()
+	p := &Pool{cfg: cfg, accounts: map[string]*entry{}, signers: signers{keyring: keyring, active: activeSigners(keyring)}}
 	p.ctx, p.stop = context.WithCancel(context.Background())
-	p.running.Go(p.closeUnused)
+	p.running.Go(p.lookAfter)
 	return p, nil
 }
 
@@ -143,12 +147,15 @@ func (p *Pool) find(account string) (*entry, *attempt, *nats.Conn, error) {
 	if p.ctx.Err() != nil {
 		return nil, nil, nil, ErrClosed
 	}
+	now := p.cfg.Now()
 	e := p.accounts[account]
 	if e == nil {
 		e = &entry{account: account}
+		if !p.signers.changed.IsZero() && now.Sub(p.signers.changed) < settled {
+			e.rekeyAt = p.signers.changed.Add(settled)
+		}
 		p.accounts[account] = e
 	}
-	now := p.cfg.Now()
 	e.used = now
 	switch {
 	case e.conn != nil && !e.conn.IsClosed():

@@ -35,6 +35,8 @@ type Config struct {
 type Service struct {
 	Pool *accountconn.Pool
 
+	snapshot func() *snapshot.Snapshot
+
 	store   *store.Store     // nil: api.messages is off
 	streams *streams.Service // nil: projects.streams is manual
 	keeper  *streams.Keeper  // of streams
@@ -56,7 +58,7 @@ func New(cfg *Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{Pool: pool}
+	s := &Service{Pool: pool, snapshot: cfg.Snapshot}
 	if c.API.Messages {
 		s.store = store.New(store.Config{Accounts: pool, Now: cfg.Now})
 		s.ackKeys = sharedkey.New(cfg.Keyring, ackid.Purpose, cfg.Now)
@@ -116,6 +118,15 @@ func (s *Service) Run(ctx context.Context) {
 	if s != nil && s.keeper != nil {
 		s.keeper.Run(ctx)
 	}
+}
+
+// StreamsInStep returns why the streams are not in step with the directory yet; nil: they
+// are, or somebody else keeps them.
+func (s *Service) StreamsInStep() error {
+	if s == nil {
+		return nil
+	}
+	return s.keeper.InStep(s.snapshot())
 }
 
 // States returns the metrics.

@@ -1,6 +1,11 @@
 package streams
 
-import "usher/internal/metrics"
+import (
+	"fmt"
+
+	"usher/directory/snapshot"
+	"usher/internal/metrics"
+)
 
 // Status is how far a Keeper has come.
 type Status struct {
@@ -25,6 +30,26 @@ func (k *Keeper) Status() Status {
 		}
 	}
 	return s
+}
+
+// InStep returns why JetStream is not in step yet with one of the projects of a directory;
+// nil: it is, or k is nil.
+func (k *Keeper) InStep(s *snapshot.Snapshot) error {
+	if k == nil || s == nil {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for p := range s.Projects() {
+		x := k.projects[p.ID]
+		switch {
+		case x != nil && x.err != nil:
+			return fmt.Errorf("streams of project %s: %w", p.Name, x.err)
+		case x == nil || !x.done || !same(x.seen, p):
+			return fmt.Errorf("streams of project %s: not made yet", p.Name)
+		}
+	}
+	return nil
 }
 
 // States returns the metrics of a Keeper; nil: projects.streams is manual.
