@@ -33,7 +33,7 @@ func routesOf(cfg *Config, s *service) []rest.Route {
 	return slices.Concat(
 		s.routes(),
 		projects.ProjectRoutes(), messages.ProjectRoutes(), users.MemberRoutes(),
-		projects.TopicRoutes(), messages.TopicRoutes(), projects.SubscriptionRoutes(), messages.SubscriptionRoutes(), push.Routes(),
+		projects.TopicRoutes(), messages.TopicRoutes(), projects.SubscriptionRoutes(), messages.SubscriptionRoutes(), push.Routes(), push.WorkerRoutes(),
 		users.UserRoutes(), users.KeyRoutes(), users.OtherKeyRoutes(),
 		cfg.sessions().Routes(), bans.Routes(),
 		cfg.bulk(projects).Routes(),

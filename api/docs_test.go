@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -29,7 +30,7 @@ func TestDocs(t *testing.T) {
 func routesDoc() string {
 	titles := map[string]string{
 		"version": "Service", "project": "Projects", "member": "Members", "topic": "Topics",
-		"subscription": "Subscriptions", "user": "Users", "key": "Keys of a user", "nkey": "Nkeys of a user", "certificate": "Certificates of a user", "binding": "Bindings of a user", "password": "The password of a user", "session": "Live sessions", "ban": "Bans", "directory": "The whole directory",
+		"subscription": "Subscriptions", "user": "Users", "key": "Keys of a user", "nkey": "Nkeys of a user", "certificate": "Certificates of a user", "binding": "Bindings of a user", "password": "The password of a user", "push": "Push workers", "session": "Live sessions", "ban": "Bans", "directory": "The whole directory",
 		"login": "Login with a client certificate",
 	}
 	var b strings.Builder
@@ -117,6 +118,11 @@ func typesDoc() string {
 	return b.String()
 }
 
+// basicKinds are the words for kinds of Go.
+var basicKinds = map[string]string{"bool": "true/false", "int": "number", "uint64": "number", "string": "text"}
+
+var basicKind = regexp.MustCompile(`\b(bool|int|uint64|string)\b`)
+
 func fieldsDoc(t reflect.Type) []string {
 	var fields []string
 	for _, f := range reflect.VisibleFields(t) {
@@ -127,7 +133,8 @@ func fieldsDoc(t reflect.Type) []string {
 		if options != "" {
 			name += "?"
 		}
-		kind := strings.NewReplacer("*", "", "wire.", "", "time.Time", "time", "bool", "true/false", "int", "number", "string", "text").Replace(f.Type.String())
+		kind := strings.NewReplacer("*", "", "wire.", "", "time.Time", "time", "interface {}", "any").Replace(f.Type.String())
+		kind = basicKind.ReplaceAllStringFunc(kind, func(name string) string { return basicKinds[name] })
 		fields = append(fields, "`"+name+"` "+kind)
 	}
 	return fields

@@ -134,9 +134,10 @@ func MessageTooLarge() *Error {
 	return newError(http.StatusRequestEntityTooLarge, "INVALID_ARGUMENT", "Message size is too large")
 }
 
-// VerificationFailed says that a push endpoint does not show its verification hash.
-func VerificationFailed(reason string) *Error {
-	return newError(http.StatusUnauthorized, "UNAUTHORIZED", "Endpoint verification failed.%s", reason)
+// VerificationFailed says that a push endpoint does not show its verification hash. The message
+// is wire.VerificationFailed with a reason.
+func VerificationFailed(message string) *Error {
+	return newError(http.StatusUnauthorized, "UNAUTHORIZED", "%s", message)
 }
 
 // Errors that AMS does not have.
@@ -168,6 +169,11 @@ func StreamFull(cause error) *Error {
 func MessagesUnavailable(cause error) *Error {
 	return newError(http.StatusServiceUnavailable, "UNAVAILABLE", "Messages cannot be reached now").
 		WithHeader("Retry-After", "1").WithCause(cause)
+}
+
+// PushUnavailable says that nobody can be asked now who pushes.
+func PushUnavailable(cause error) *Error {
+	return newError(http.StatusServiceUnavailable, "UNAVAILABLE", "The push workers cannot be asked now").WithCause(cause)
 }
 
 // KeyUnavailable says that a signing key, which may be in another program, does not sign now.

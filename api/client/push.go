@@ -22,3 +22,9 @@ func (c *Client) RotatePushHeader(ctx context.Context, project, subscription str
 	s, _, err := fetch[wire.Subscription](ctx, c, http.MethodPost, subscriptionPath(project, subscription).append(":rotatePushHeader"))
 	return s, err
 }
+
+// PushWorkers lists the processes that push.
+func (c *Client) PushWorkers(ctx context.Context) (*wire.PushWorkers, error) {
+	w, _, err := fetch[wire.PushWorkers](ctx, c, http.MethodGet, pathTo("push-workers"))
+	return w, err
+}

@@ -45,6 +45,7 @@ func requests(ctx context.Context) map[string]func(c *client.Client) error {
 		`POST /v1/projects/shop/subscriptions/billing:verifyPushEndpoint`: func(c *client.Client) error {
 			return c.VerifyPushEndpoint(ctx, "shop", "billing")
 		},
+		`GET /v1/push-workers`: func(c *client.Client) error { _, err := c.PushWorkers(ctx); return err },
 		`POST /v1/projects/shop/subscriptions/billing:rotatePushHeader`: func(c *client.Client) error {
 			_, err := c.RotatePushHeader(ctx, "shop", "billing")
 			return err

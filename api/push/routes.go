@@ -35,6 +35,28 @@ func (h *Handlers) Routes() []rest.Route {
 	}
 }
 
+// WorkerRoutes returns the route of those who push.
+func (h *Handlers) WorkerRoutes() []rest.Route {
+	return []rest.Route{{
+		Name: "push.workers", Method: http.MethodGet, Path: "/v1/push-workers", Access: rest.Readers(), Handler: h.workers,
+		Doc:      "Lists the processes that push. `pushState` of a subscription says which of them pushes it.",
+		Response: wire.PushWorkers{}, BeyondAMS: true,
+	}}
+}
+
+func (h *Handlers) workers(r *rest.Request) (*rest.Response, error) {
+	out := wire.PushWorkers{Workers: []string{}}
+	if h.cfg.States == nil {
+		return &rest.Response{Body: out}, nil
+	}
+	names, err := h.cfg.States.Workers(r.Context())
+	if err != nil {
+		return nil, apierror.PushUnavailable(err)
+	}
+	out.Workers = append(out.Workers, names...)
+	return &rest.Response{Body: out}, nil
+}
+
 // commit changes the push configuration of the subscription of the path. f returns the new one.
 func (h *Handlers) commit(r *rest.Request, f func(p *directory.Project, sub *directory.Subscription) (*directory.Push, error)) (*snapshot.Snapshot, *rest.Response, error) {
 	project, name := r.Var(rest.VarProject), r.Var(rest.VarSubscription)

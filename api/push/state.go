@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"usher/api/wire"
 	"usher/directory"
 )
 
@@ -17,6 +18,13 @@ type State struct {
 	LastSuccess time.Time `json:"last_success,omitzero"`
 	NextAttempt time.Time `json:"next_attempt,omitzero"`
 	Delivered   uint64    `json:"delivered,omitempty"` // by this worker, since Since
+}
+
+func (s *State) wire() *wire.PushState {
+	return &wire.PushState{
+		Status: s.Status, Worker: s.Worker, Since: wire.Time(s.Since), Delivered: s.Delivered, Failures: s.Failures,
+		LastError: s.LastError, LastSuccess: wire.Time(s.LastSuccess), NextAttempt: wire.Time(s.NextAttempt),
+	}
 }
 
 // The values of State.Status.

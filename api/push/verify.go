@@ -11,6 +11,7 @@ import (
 
 	"usher/api/apierror"
 	"usher/api/rest"
+	"usher/api/wire"
 	"usher/callout/ratelimit"
 	"usher/directory"
 	"usher/internal/outbound"
@@ -87,36 +88,45 @@ func (h *Handlers) limit(r *rest.Request, project string) error {
 func (h *Handlers) ask(ctx context.Context, p *directory.Push) error {
 	u, err := h.cfg.Client.Check(p.Endpoint)
 	if err != nil {
-		return failed("The endpoint cannot be asked", err)
+		return notAsked(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, verificationTimeout)
 	defer cancel()
 	address := url.URL{Scheme: u.Scheme, Host: u.Host, Path: verificationPath}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), http.NoBody)
 	if err != nil {
-		return failed("The endpoint cannot be asked", outbound.ErrURL)
+		return failed(wire.VerificationRefused, outbound.ErrURL)
 	}
 	response, err := h.cfg.Client.Do(req)
 	if err != nil {
-		return failed("The endpoint cannot be asked", err)
+		return notAsked(err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return failed("Wrong response status code", nil)
+		return failed(wire.VerificationWrongStatus, nil)
 	}
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	switch {
 	case errors.Is(err, outbound.ErrBody), err == nil && string(answer) != p.VerificationHash:
-		return failed("Wrong verification hash", nil)
+		return failed(wire.VerificationWrongHash, nil)
 	case err != nil:
-		return failed("The endpoint cannot be asked", err)
+		return notAsked(err)
 	}
 	return nil
 }
 
+// notAsked is the error of an endpoint that the rules refuse, or that does not answer.
+func notAsked(err error) error {
+	var refused *outbound.Error
+	if errors.As(err, &refused) && refused.Refused() {
+		return failed(wire.VerificationRefused, err)
+	}
+	return failed(wire.VerificationAsking, err)
+}
+
 // failed is the error of AMS; cause is of package outbound, whose errors may be shown.
 func failed(reason string, cause error) *apierror.Error {
-	e := apierror.VerificationFailed(reason)
+	e := apierror.VerificationFailed(wire.VerificationFailed + reason)
 	if cause != nil {
 		e = e.WithDetails(cause.Error())
 	}

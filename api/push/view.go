@@ -61,7 +61,7 @@ func (h *Handlers) Complete(r *rest.Request, s *snapshot.Snapshot, response *res
 	}
 	if h.cfg.States != nil {
 		if state, err := h.cfg.States.State(r.Context(), project, sub); err == nil {
-			shown.PushStatus = state.Text(shown.Name)
+			shown.PushStatus, shown.PushState = state.Text(shown.Name), state.wire()
 		} else {
 			shown.PushStatus = Unavailable
 		}

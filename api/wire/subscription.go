@@ -11,7 +11,8 @@ type Subscription struct {
 	Topic              string     `json:"topic"` // "/projects/P/topics/T"
 	PushConfig         PushConfig `json:"pushConfig"`
 	AckDeadlineSeconds int        `json:"ackDeadlineSeconds"`
-	PushStatus         string     `json:"pushStatus,omitempty"` // how pushes go
+	PushStatus         string     `json:"pushStatus,omitempty"` // how pushes go, in the words of AMS
+	PushState          *PushState `json:"pushState,omitempty"`  // the same for programs; absent: not known; not in AMS
 	CreatedOn          time.Time  `json:"createdOn,omitzero"`
 }
 
@@ -58,6 +59,25 @@ type RetryPolicy struct {
 	Period *int   `json:"period,omitempty"` // milliseconds, for linear; 0 for slowstart
 }
 
+// PushState is how the pushes of a subscription go. Push servers of AMS (push.servers) do not
+// count. Not in AMS.
+type PushState struct {
+	Status      string    `json:"status"`           // "active"; "retrying": the last push failed; "unverified"; "inactive": nobody pushes
+	Worker      string    `json:"worker,omitempty"` // the process that pushes
+	Since       time.Time `json:"since,omitzero"`   // it is active or retrying
+	Delivered   uint64    `json:"delivered"`        // messages that the endpoint has taken from this worker since then
+	Failures    int       `json:"failures"`         // attempts that failed one after the other
+	LastError   string    `json:"lastError,omitempty"`
+	LastSuccess time.Time `json:"lastSuccess,omitzero"`
+	NextAttempt time.Time `json:"nextAttempt,omitzero"`
+}
+
+// PushWorkers are the processes that push, sorted: each usher push, each usher serve with
+// push.inside, or each of push.servers. Not in AMS.
+type PushWorkers struct {
+	Workers []string `json:"workers"`
+}
+
 // SubscriptionList is one page of subscriptions, newest first.
 type SubscriptionList struct {
 	Subscriptions []Subscription `json:"subscriptions"`
@@ -69,3 +89,13 @@ type SubscriptionList struct {
 type SubscriptionNames struct {
 	Subscriptions []string `json:"subscriptions"`
 }
+
+// The message of an endpoint whose verification fails is VerificationFailed and one of these.
+const (
+	VerificationFailed = "Endpoint verification failed."
+
+	VerificationWrongStatus = "Wrong response status code"   // as in AMS
+	VerificationWrongHash   = "Wrong verification hash"      // as in AMS
+	VerificationRefused     = "The address is not allowed"   // by push.ports, push.allow_networks or push.allow_http
+	VerificationAsking      = "The endpoint cannot be asked" // it is not reached, or does not answer
+)
