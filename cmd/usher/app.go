@@ -80,9 +80,18 @@ func prepare(parent string, c *cli.Command) {
 	if c.UsageText == "" {
 		c.UsageText = c.HelpName
 	}
-	if len(c.Subcommands) > 0 {
+	switch own := c.Action; {
+	case len(c.Subcommands) == 0:
+	case own == nil:
 		c.UsageText = c.HelpName + " COMMAND [options]"
 		c.Action = groupAction
+	default: // it also does something itself
+		c.Action = func(c *cli.Context) error {
+			if c.Args().Present() {
+				return groupAction(c)
+			}
+			return own(c)
+		}
 	}
 	for _, sub := range c.Subcommands {
 		prepare(c.HelpName, sub)

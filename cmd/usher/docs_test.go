@@ -218,7 +218,7 @@ func cliDoc(t *testing.T) []byte {
 				continue
 			}
 			full := append(slices.Clone(path), c.Name)
-			if len(c.Subcommands) == 0 {
+			if len(c.Subcommands) == 0 || len(c.Flags) > 0 { // which does something itself
 				section(append(full, "--help")...)
 			}
 			walk(full, c.Subcommands)

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -45,6 +46,7 @@ type pushReceiver struct {
 	mu         sync.Mutex
 	order      map[string][]string // data of messages at their first arrival, by subscription
 	duplicates int
+	hash       string // of an endpoint; empty: it has none
 }
 
 func newPushReceiver(t *testing.T) *pushReceiver {
@@ -54,6 +56,10 @@ func newPushReceiver(t *testing.T) *pushReceiver {
 		var body struct {
 			Message      struct{ Data []byte }
 			Subscription string
+		}
+		if q.URL.Path == "/ams_verification_hash" {
+			r.verified(w)
+			return
 		}
 		text, _ := io.ReadAll(q.Body)
 		if json.Unmarshal(text, &body) != nil || q.Header.Get("Authorization") != pushHeader {
@@ -70,6 +76,22 @@ func newPushReceiver(t *testing.T) *pushReceiver {
 	}))
 	t.Cleanup(r.Close)
 	return r
+}
+
+func (r *pushReceiver) verified(w http.ResponseWriter) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.hash == "" {
+		w.WriteHeader(http.StatusNotFound)
+	}
+	_, _ = io.WriteString(w, r.hash)
+}
+
+// answer sets the verification hash.
+func (r *pushReceiver) answer(hash string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hash = hash
 }
 
 // arrived waits until each subscription has the messages 1 to n, in order.
@@ -140,12 +162,16 @@ func (w *pushWorker) terminate(t *testing.T) {
 // TestPush runs usher push against a whole usher.
 func TestPush(t *testing.T) {
 	t.Parallel()
-	s := messagestest.Start(t, messagestest.Config{})
 	r := newPushReceiver(t)
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.Certificate().Raw})
-	s.Write(t, "receiver-ca.pem", string(ca))
 	at, err := url.Parse(r.URL)
 	callouttest.Must(t, err)
+	caFile := filepath.Join(t.TempDir(), "receiver-ca.pem")
+	callouttest.Must(t, os.WriteFile(caFile, ca, 0o600))
+	s := messagestest.Start(t, messagestest.Config{Change: func(c *config.Config) {
+		c.Push.CAFile, c.Push.Ports, c.Push.AllowNetworks = caFile, []string{at.Port()}, []string{"127.0.0.0/8"}
+	}})
+	s.Write(t, "receiver-ca.pem", string(ca))
 	site, err := os.ReadFile(s.Config())
 	callouttest.Must(t, err)
 	text := string(site) + fmt.Sprintf("push:\n  allow_networks: [127.0.0.0/8]\n  ports: [%q]\n  ca_file: receiver-ca.pem\n", at.Port())
@@ -188,6 +214,7 @@ func pushTakeover(t *testing.T, s *messagestest.Site, r *pushReceiver) {
 	r.mu.Lock()
 	t.Logf("%d messages arrived twice", r.duplicates)
 	r.mu.Unlock()
+	pushCommands(t, s, r)
 	second.terminate(t)
 }
 

@@ -87,6 +87,7 @@ var walked = map[string]walkRoute{
 	"subscription.modify_push_config":   {body: `{"pushConfig":{}}`},
 	"subscription.verify_push_endpoint": {code: http.StatusConflict}, // it is not in push mode
 	"subscription.rotate_push_header":   {code: http.StatusConflict},
+	"push.workers":                      {},
 }
 
 // answer returns the status that the table of routes gives a caller in a project, for a topic

@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,26 +11,37 @@ import (
 	"usher/api/client"
 	"usher/api/wire"
 	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/manage/messages"
 	"usher/cmd/usher/remote"
 )
 
 // SubscriptionCommand returns "usher subscription".
 func SubscriptionCommand() *cli.Command {
+	columns := []remote.Column[wire.Subscription]{
+		{Name: "name", Value: func(s *wire.Subscription) string { return lastName(s.Name) }},
+		{Name: "topic", Value: func(s *wire.Subscription) string { return lastName(s.Topic) }},
+		{Name: "ack deadline", Value: func(s *wire.Subscription) string { return fmt.Sprintf("%ds", s.AckDeadlineSeconds) }},
+		{Name: "created", Value: func(s *wire.Subscription) string { return remote.FormatTime(s.CreatedOn) }},
+	}
 	resource := &remote.Resource[wire.Subscription, wire.SubscriptionList]{
 		Noun: "subscription", Args: "NAME", NeedsProject: true,
 		Flags: []cli.Flag{&cli.StringFlag{Name: "topic", Usage: "only subscriptions to topic `T`"}},
-		Columns: []remote.Column[wire.Subscription]{
-			{Name: "name", Value: func(s *wire.Subscription) string { return lastName(s.Name) }},
-			{Name: "topic", Value: func(s *wire.Subscription) string { return lastName(s.Topic) }},
-			{Name: "ack deadline", Value: func(s *wire.Subscription) string { return fmt.Sprintf("%ds", s.AckDeadlineSeconds) }},
-			{Name: "pushed to", Value: func(s *wire.Subscription) string { return s.PushConfig.PushEndpoint }},
-			{Name: "created", Value: func(s *wire.Subscription) string { return remote.FormatTime(s.CreatedOn) }},
-		},
+		Columns: slices.Insert(slices.Clone(columns), len(columns)-1, remote.Column[wire.Subscription]{
+			Name: "pushed to", Value: func(s *wire.Subscription) string {
+				return cmp.Or(s.PushConfig.PushEndpoint, s.PushConfig.MattermostURL)
+			},
+		}),
+		ShowUsage: "show one subscription, how far it has come, and how its pushes go", Show: messages.ShowSubscription(columns),
 		List: func(ctx context.Context, r *remote.Session) (*wire.SubscriptionList, error) {
 			l, err := r.API.Subscriptions(ctx, r.Project)
 			if topic := r.CLI.String("topic"); err == nil && topic != "" {
 				l.Subscriptions = slices.DeleteFunc(l.Subscriptions, func(s wire.Subscription) bool { return lastName(s.Topic) != topic })
 				l.TotalSize = len(l.Subscriptions)
+			}
+			if err == nil {
+				for i := range l.Subscriptions {
+					messages.HideSecrets(&l.Subscriptions[i])
+				}
 			}
 			return l, err
 		},
@@ -58,6 +70,7 @@ func SubscriptionCommand() *cli.Command {
 			},
 			nil),
 	)...)
+	c.Subcommands = append(c.Subcommands, messages.PushCommand())
 	c.Aliases = []string{"sub"}
 	return c
 }

@@ -8,18 +8,20 @@ import (
 
 	"usher/api/client"
 	"usher/api/wire"
+	"usher/cmd/usher/manage/messages"
 	"usher/cmd/usher/remote"
 )
 
 // TopicCommand returns "usher topic".
 func TopicCommand() *cli.Command {
+	columns := []remote.Column[wire.Topic]{
+		{Name: "name", Value: func(t *wire.Topic) string { return lastName(t.Name) }},
+		{Name: "subject", Value: func(t *wire.Topic) string { return t.Subject }},
+		{Name: "created", Value: func(t *wire.Topic) string { return remote.FormatTime(t.CreatedOn) }},
+	}
 	resource := &remote.Resource[wire.Topic, wire.TopicList]{
-		Noun: "topic", Args: "NAME", NeedsProject: true,
-		Columns: []remote.Column[wire.Topic]{
-			{Name: "name", Value: func(t *wire.Topic) string { return lastName(t.Name) }},
-			{Name: "subject", Value: func(t *wire.Topic) string { return t.Subject }},
-			{Name: "created", Value: func(t *wire.Topic) string { return remote.FormatTime(t.CreatedOn) }},
-		},
+		Noun: "topic", Args: "NAME", NeedsProject: true, Columns: columns,
+		ShowUsage: "show one topic, and the messages that it holds", Show: messages.ShowTopic(columns),
 		List: func(ctx context.Context, r *remote.Session) (*wire.TopicList, error) {
 			return r.API.Topics(ctx, r.Project)
 		},

@@ -1,4 +1,4 @@
-// Package push is the command "usher push".
+// Package push is the command "usher push": the push server, and what all push servers do.
 package push
 
 import (
@@ -7,43 +7,41 @@ import (
 	"usher/app/push/service"
 	"usher/app/server"
 	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/remote"
 	"usher/internal/fault"
 )
 
 // Command returns "usher push".
 func Command() *cli.Command {
-	return &cli.Command{
-		Name:      "push",
-		Usage:     "push the messages of subscriptions to their endpoints",
-		UsageText: "usher push -c FILE",
-		Description: "Runs until SIGTERM or Ctrl-C. Then pushes in progress may end, and other workers\n" +
-			"take the subscriptions. Start as many as you like: they share the subscriptions,\n" +
-			"and take over within 10 seconds when one dies. It needs the configuration of usher\n" +
-			"serve. If push.inside is set, usher serve pushes by itself.",
-		Flags: []cli.Flag{
-			cmdutil.ConfigFlag(),
-			&cli.StringFlag{Name: "http-listen", Usage: "`HOST:PORT` for metrics and probes, instead of http.listen"},
-		},
-		Action: func(c *cli.Context) error {
-			if err := cmdutil.ExactArgs(c, 0); err != nil {
-				return err
-			}
-			cfg, err := cmdutil.LoadConfig(c)
-			if err != nil {
-				return err
-			}
-			if address := c.String("http-listen"); address != "" {
-				cfg.HTTP.Listen = address
-			}
-			log, err := server.NewLogger(&cfg.Log, c.App.ErrWriter)
-			if err != nil {
-				return fault.InConfig(err)
-			}
-			p, err := service.Open(cfg, log, c.App.ErrWriter)
-			if err != nil {
-				return err
-			}
-			return p.Run(c.Context)
-		},
+	c := remote.Group("push", "push the messages of subscriptions to their endpoints", statusCommand())
+	c.UsageText = "usher push -c FILE\nusher push status [--project P | --all] [--json]"
+	c.Description = "Without a command it pushes until SIGTERM or Ctrl-C. Then pushes in progress may end,\n" +
+		"and other workers take the subscriptions. Start as many as you like: they share the\n" +
+		"subscriptions, and take over within 10 seconds when one dies. It needs the\n" +
+		"configuration of usher serve. If push.inside is set, usher serve pushes by itself."
+	c.Flags = []cli.Flag{
+		cmdutil.ConfigFlag(),
+		&cli.StringFlag{Name: "http-listen", Usage: "`HOST:PORT` for metrics and probes, instead of http.listen"},
 	}
+	c.Action = run
+	return c
+}
+
+func run(c *cli.Context) error {
+	cfg, err := cmdutil.LoadConfig(c)
+	if err != nil {
+		return err
+	}
+	if address := c.String("http-listen"); address != "" {
+		cfg.HTTP.Listen = address
+	}
+	log, err := server.NewLogger(&cfg.Log, c.App.ErrWriter)
+	if err != nil {
+		return fault.InConfig(err)
+	}
+	p, err := service.Open(cfg, log, c.App.ErrWriter)
+	if err != nil {
+		return err
+	}
+	return p.Run(c.Context)
 }

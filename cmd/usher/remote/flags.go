@@ -67,8 +67,8 @@ func ListOption(c *cli.Context, option string) []string {
 	return slices.DeleteFunc(c.StringSlice(option), func(w string) bool { return w == "" })
 }
 
-// requireChange returns a usage error if none of the options is set.
-func requireChange(c *cli.Context, flags []cli.Flag) error {
+// RequireChange returns a usage error if none of the options is set.
+func RequireChange(c *cli.Context, flags []cli.Flag) error {
 	var names []string
 	for _, f := range flags {
 		name := f.Names()[0]

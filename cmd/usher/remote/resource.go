@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -19,11 +20,19 @@ type Resource[T, L any] struct {
 	List         func(ctx context.Context, r *Session) (*L, error)
 	Items        func(*L) []T
 	Get          func(ctx context.Context, r *Session) (*T, client.ETag, error)
+	ShowUsage    string                                               // of show; empty: a general one
+	Show         func(ctx context.Context, r *Session, item *T) error // prints what Get returns; nil: its columns, or its JSON
 }
 
 // Commands returns the commands list and show.
 func (d *Resource[T, L]) Commands() []Command {
 	names := strings.Fields(d.Args)
+	show := d.Show
+	if show == nil {
+		show = func(_ context.Context, r *Session, item *T) error {
+			return r.Print(item, func() error { return PrintItem(r.CLI.App.Writer, d.Columns, item) })
+		}
+	}
 	return []Command{
 		{
 			Name: "list", Usage: "list " + d.Noun + "s", NeedsProject: d.NeedsProject, Flags: d.Flags,
@@ -37,13 +46,13 @@ func (d *Resource[T, L]) Commands() []Command {
 			},
 		},
 		{
-			Name: "show", Usage: "show one " + d.Noun, NeedsProject: d.NeedsProject, Args: d.Args,
+			Name: "show", Usage: cmp.Or(d.ShowUsage, "show one "+d.Noun), NeedsProject: d.NeedsProject, Args: d.Args,
 			Run: func(ctx context.Context, r *Session) error {
 				item, _, err := d.Get(ctx, r)
 				if err != nil {
 					return err
 				}
-				return r.Print(item, func() error { return PrintItem(r.CLI.App.Writer, d.Columns, item) })
+				return show(ctx, r, item)
 			},
 		},
 	}
@@ -56,7 +65,7 @@ func SetCommand[T, L, In any](d *Resource[T, L], v Command, input func(c *cli.Co
 ) Command {
 	v.Name, v.Args, v.NeedsProject = "set", d.Args, d.NeedsProject
 	v.Run = func(ctx context.Context, r *Session) error {
-		if err := requireChange(r.CLI, v.Flags); err != nil {
+		if err := RequireChange(r.CLI, v.Flags); err != nil {
 			return err
 		}
 		in, err := input(r.CLI)

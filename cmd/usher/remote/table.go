@@ -87,6 +87,20 @@ func FormatTime(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
+// FormatSize returns a number of bytes for people.
+func FormatSize(n int) string {
+	const unit = 1024
+	if n < unit {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, prefix := float64(n)/unit, 0
+	for value >= unit && prefix < 3 {
+		value /= unit
+		prefix++
+	}
+	return fmt.Sprintf("%.1f %ciB", value, "KMGT"[prefix])
+}
+
 // JoinFirst joins the first five texts, and says how many more there are.
 func JoinFirst(texts []string) string {
 	const limit = 5

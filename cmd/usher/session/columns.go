@@ -43,7 +43,9 @@ func columns(details bool) []remote.Column[wire.Session] {
 		detail("idle", func(d *wire.SessionDetails) string { return short(d.Idle) }),
 		detail("rtt", func(d *wire.SessionDetails) string { return d.RTT }),
 		detail("msgs in/out", func(d *wire.SessionDetails) string { return fmt.Sprintf("%d/%d", d.MessagesIn, d.MessagesOut) }),
-		detail("bytes in/out", func(d *wire.SessionDetails) string { return size(d.BytesIn) + "/" + size(d.BytesOut) }),
+		detail("bytes in/out", func(d *wire.SessionDetails) string {
+			return remote.FormatSize(d.BytesIn) + "/" + remote.FormatSize(d.BytesOut)
+		}),
 		detail("subscriptions", func(d *wire.SessionDetails) string { return remote.JoinFirst(d.Subscriptions) }),
 	)
 }
@@ -73,20 +75,6 @@ func short(text string) string {
 		return text
 	}
 	return d.Round(time.Second).String()
-}
-
-// size is a number of bytes for people.
-func size(n int) string {
-	const unit = 1024
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, prefix := float64(n)/unit, 0
-	for value >= unit && prefix < 3 {
-		value /= unit
-		prefix++
-	}
-	return fmt.Sprintf("%.1f %ciB", value, "KMGT"[prefix])
 }
 
 // explained returns an explanation as usher explain prints it.
