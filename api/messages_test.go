@@ -35,6 +35,15 @@ func newMemoryMessages(now func() time.Time) *memoryMessages {
 	return &memoryMessages{now: now, next: map[string]uint64{}, acked: map[string][]uint64{}, arrived: make(chan struct{}, 100)}
 }
 
+// reset forgets everything.
+func (m *memoryMessages) reset() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stored = nil
+	clear(m.next)
+	clear(m.acked)
+}
+
 func (m *memoryMessages) Publish(_ context.Context, _ messages.TopicRef, all []messages.Message) (ids []string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

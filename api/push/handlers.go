@@ -1,6 +1,7 @@
 package push
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -25,6 +26,8 @@ type Config struct {
 	Box Sealer
 	// States tells how pushes go; nil: nobody knows.
 	States States
+	// Timeout bounds how long an endpoint may take to show its verification hash; 0: 5 s.
+	Timeout time.Duration
 	// HeaderGrace is how long the previous header is shown after a rotation.
 	HeaderGrace time.Duration
 	Now         func() time.Time
@@ -47,6 +50,7 @@ func New(cfg Config) *Handlers { //nolint:gocritic // the handlers keep the copy
 	if cfg.Client == nil {
 		cfg.Client = outbound.New(outbound.Rules{Ports: []uint16{443, 8443}})
 	}
+	cfg.Timeout = cmp.Or(cfg.Timeout, verificationTimeout)
 	return &Handlers{cfg: cfg, verifying: ratelimit.New(ratelimit.Config{PerHost: verificationsPerSecond, Burst: verificationBurst, Now: cfg.Now})}
 }
 

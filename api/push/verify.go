@@ -90,7 +90,7 @@ func (h *Handlers) ask(ctx context.Context, p *directory.Push) error {
 	if err != nil {
 		return notAsked(err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, verificationTimeout)
+	ctx, cancel := context.WithTimeout(ctx, h.cfg.Timeout)
 	defer cancel()
 	address := url.URL{Scheme: u.Scheme, Host: u.Host, Path: verificationPath}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), http.NoBody)
