@@ -21,6 +21,9 @@ const (
 )
 
 func TestDefaults(t *testing.T) {
+	if got := config.Default().HTTP.Listen; got != config.DefaultHTTPListen {
+		t.Errorf("http.listen is %s by default, not %s", got, config.DefaultHTTPListen)
+	}
 	got, err := config.Parse("usher.yaml", []byte(required))
 	if err != nil {
 		t.Fatal(err)

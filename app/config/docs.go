@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"sync"
 
 	"usher/app/config/schema"
 )
@@ -11,10 +12,10 @@ import (
 // page is the file with Markdown's text.
 const page = "docs/reference/configuration.md"
 
-// table is the table of keys.
-func table() *schema.Table {
+// table returns the table of keys, which is the same in each call.
+var table = sync.OnceValue(func() *schema.Table {
 	return schema.New(reflect.TypeFor[Config](), rules(), constraints(), page)
-}
+})
 
 // Keys returns every key, in the order of the file.
 func Keys() []schema.Key { return table().Keys() }

@@ -42,13 +42,13 @@ func Decode(file string, data []byte, v any) (*Source, error) {
 			positions:  map[string]position{"": {1, 1}},
 			misspelled: map[string]bool{},
 		},
-		schemas: map[reflect.Type]*schema{},
 	}
 	rv := reflect.ValueOf(v)
 	if rv.Kind() != reflect.Pointer || rv.IsNil() {
 		return d.src, Errors{{File: file, Message: "strictyaml: the target is not a pointer to a value"}}
 	}
-	if err := d.compile(rv.Type()); err != nil {
+	var err error
+	if d.schemas, err = schemasOf(rv.Type()); err != nil {
 		return d.src, Errors{{File: file, Message: "strictyaml: " + err.Error()}}
 	}
 	root, errs := compose(file, data)
@@ -72,7 +72,7 @@ func Decode(file string, data []byte, v any) (*Source, error) {
 type decoder struct {
 	src     *Source
 	errs    Errors
-	schemas map[reflect.Type]*schema
+	schemas schemas
 }
 
 // location is where in the document the decoder is.

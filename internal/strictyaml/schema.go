@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -84,32 +85,52 @@ func shapeOf(t reflect.Type) shape {
 	return shapeNone
 }
 
-// compile makes the schemas of t and of the types in it. It returns an error for the
-// first type that cannot be decoded: a mistake in the program, not in the document.
-func (d *decoder) compile(t reflect.Type) error {
+// schemas are the schemas of a type and of the types in it.
+type schemas map[reflect.Type]*schema
+
+// compiled has the schemas of each type that was decoded, by its reflect.Type. To read the
+// tags of all fields takes longer than to decode a small document.
+var compiled sync.Map
+
+// schemasOf returns the schemas of t. It returns an error for the first type in t that
+// cannot be decoded: a mistake in the program, not in the document.
+func schemasOf(t reflect.Type) (schemas, error) {
+	if known, ok := compiled.Load(t); ok {
+		return known.(schemas), nil //nolint:forcetypeassert // nothing else is stored
+	}
+	s := schemas{}
+	if err := s.compile(t); err != nil {
+		return nil, err
+	}
+	compiled.Store(t, s)
+	return s, nil
+}
+
+// compile adds the schemas of t and of the types in it.
+func (all schemas) compile(t reflect.Type) error {
 	switch shapeOf(t) { //nolint:exhaustive // every other shape has no types in it
 	case shapeNone:
 		return fmt.Errorf("values of type %s cannot be decoded", t)
 	case shapePointer, shapeMap, shapeList:
-		return d.compile(t.Elem())
+		return all.compile(t.Elem())
 	case shapeStruct:
-		return d.compileStruct(t)
+		return all.compileStruct(t)
 	default:
 		return nil
 	}
 }
 
-func (d *decoder) compileStruct(t reflect.Type) error {
-	if _, known := d.schemas[t]; known {
+func (all schemas) compileStruct(t reflect.Type) error {
+	if _, known := all[t]; known {
 		return nil
 	}
 	s := &schema{fields: map[string]field{}}
-	d.schemas[t] = s // before its fields, because a type may contain itself
-	return d.compileFields(s, t, nil)
+	all[t] = s // before its fields, because a type may contain itself
+	return all.compileFields(s, t, nil)
 }
 
 // compileFields adds the fields of a struct, which is embedded at index, to a schema.
-func (d *decoder) compileFields(s *schema, t reflect.Type, index []int) error {
+func (all schemas) compileFields(s *schema, t reflect.Type, index []int) error {
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		name, _, _ := strings.Cut(sf.Tag.Get("yaml"), ",")
@@ -117,7 +138,7 @@ func (d *decoder) compileFields(s *schema, t reflect.Type, index []int) error {
 		case name == "-":
 			continue
 		case name == "" && sf.Anonymous && sf.Type.Kind() == reflect.Struct:
-			if err := d.compileFields(s, sf.Type, at); err != nil {
+			if err := all.compileFields(s, sf.Type, at); err != nil {
 				return err
 			}
 			continue
@@ -135,7 +156,7 @@ func (d *decoder) compileFields(s *schema, t reflect.Type, index []int) error {
 			nonempty: sf.Tag.Get("nonempty") == "true",
 			secret:   sf.Tag.Get("secret") == "true",
 		}
-		if err := d.compile(sf.Type); err != nil {
+		if err := all.compile(sf.Type); err != nil {
 			return fmt.Errorf("field %s of %s: %w", sf.Name, t, err)
 		}
 	}

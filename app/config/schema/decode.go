@@ -62,8 +62,28 @@ func (e *entry) setDefault(v reflect.Value) {
 		v.SetBool(true)
 		return
 	}
-	if def, err := decodeText(e.typ, e.def); err == nil {
-		v.Set(def)
+	if def, err := e.decoded(); err == nil {
+		v.Set(clone(def))
+	}
+}
+
+// clone copies a value with all lists and maps in it.
+func clone(v reflect.Value) reflect.Value {
+	switch v.Kind() { //nolint:exhaustive // defaults contain no other references
+	case reflect.Slice:
+		list := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		for i := range v.Len() {
+			list.Index(i).Set(clone(v.Index(i)))
+		}
+		return list
+	case reflect.Map:
+		m := reflect.MakeMap(v.Type())
+		for key, value := range v.Seq2() {
+			m.SetMapIndex(key, clone(value))
+		}
+		return m
+	default:
+		return v
 	}
 }
 

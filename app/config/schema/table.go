@@ -3,6 +3,7 @@ package schema
 import (
 	"reflect"
 	"strings"
+	"sync"
 
 	"usher/app/config/rule"
 	"usher/internal/strictyaml"
@@ -66,9 +67,10 @@ type entry struct {
 	section    bool
 	index      []int // index of the field, for reflect.Value.FieldByIndex on the struct or on the element
 	typ        reflect.Type
-	elements   []entry // of a list of mappings: the keys of each element
-	def        string  // default as YAML on one line
-	tagged     bool    // has a default tag
+	elements   []entry                       // of a list of mappings: the keys of each element
+	def        string                        // default as YAML on one line
+	tagged     bool                          // has a default tag
+	decoded    func() (reflect.Value, error) // the default, decoded once: make copies
 	doc, hint  string
 	rules      []rule.Ref
 	required   bool
@@ -108,6 +110,7 @@ func appendEntries(all []entry, parent entry) []entry {
 			e.elements = appendEntries(nil, entry{path: elementPath(e.path), typ: f.Type.Elem(), depth: e.depth})
 		}
 		e.def, e.tagged = defaultOf(&f)
+		e.decoded = sync.OnceValues(func() (reflect.Value, error) { return decodeText(e.typ, e.def) })
 		for name := range strings.FieldsSeq(f.Tag.Get("rule")) {
 			e.rules = append(e.rules, rule.ParseRef(name))
 		}

@@ -57,7 +57,7 @@ func Command() *cli.Command {
 			&cli.BoolFlag{Name: "kv", Usage: "store the directory in NATS instead of a file"},
 			&cli.StringSliceFlag{Name: "project", Usage: "`NAME` of a project with an account of its own (config mode)"},
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for nats-server", DefaultText: setup.DefaultListen + "; with --event-gateway " + setup.DefaultExternal},
-			&cli.StringFlag{Name: "http", Usage: "`HOST:PORT` for metrics and probes of usher", DefaultText: config.Default().HTTP.Listen},
+			&cli.StringFlag{Name: "http", Usage: "`HOST:PORT` for metrics and probes of usher", DefaultText: config.DefaultHTTPListen},
 			&cli.StringFlag{Name: "api", Usage: "`HOST:PORT` for the management API", DefaultText: setup.ListenAPI},
 			&cli.BoolFlag{Name: "moved", Usage: "update the paths in the configuration of nats-server after the folder was moved to DIR; write nothing else"},
 		}, eventGatewayFlags()...),
