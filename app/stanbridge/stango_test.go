@@ -23,11 +23,8 @@ type stan struct{ program, token string }
 
 func buildStan(t *testing.T) *stan {
 	t.Helper()
-	s := &stan{program: filepath.Join(t.TempDir(), "stan.exe"), token: filepath.Join(t.TempDir(), "token")} // Windows requires the suffix
-	out, err := exec.CommandContext(t.Context(), "go", "-C", filepath.Join("..", "..", "testdata", "stan"), "build", "-o", s.program, ".").CombinedOutput()
-	if err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	program := callouttest.BuildIn(t, filepath.Join("..", "..", "testdata", "stan"), "stan", ".")
+	s := &stan{program: program, token: filepath.Join(t.TempDir(), "token")}
 	callouttest.Must(t, os.WriteFile(s.token, []byte(gatewaytest.IngestToken+"\n"), 0o600))
 	return s
 }

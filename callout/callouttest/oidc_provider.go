@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -30,13 +28,7 @@ const (
 // of that folder. It stops when the test ends.
 func StartOIDCProvider(tb testing.TB, module string) *OIDCProvider {
 	tb.Helper()
-	program := filepath.Join(tb.TempDir(), "oidc")
-	if runtime.GOOS == "windows" {
-		program += ".exe"
-	}
-	if out, err := exec.CommandContext(tb.Context(), "go", "-C", module, "build", "-o", program, ".").CombinedOutput(); err != nil {
-		tb.Fatalf("go build %s: %v\n%s", module, err, out)
-	}
+	program := BuildIn(tb, module, "oidc", ".")
 	cmd := exec.CommandContext(context.WithoutCancel(tb.Context()), program)
 	var log Buffer
 	cmd.Stderr = &log

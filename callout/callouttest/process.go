@@ -3,33 +3,12 @@ package callouttest
 import (
 	"context"
 	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
-
-// NATSServerPackage is the main package of nats-server, at the version in go.mod.
-const NATSServerPackage = "github.com/nats-io/nats-server/v2"
-
-// Build builds a program with the go command and returns its path. It is removed when
-// the test ends.
-func Build(tb testing.TB, name, pkg string) string {
-	tb.Helper()
-	if runtime.GOOS == "windows" {
-		name += ".exe"
-	}
-	program := filepath.Join(tb.TempDir(), name)
-	if out, err := exec.CommandContext(tb.Context(), "go", "build", "-o", program, pkg).CombinedOutput(); err != nil {
-		tb.Fatalf("go build %s: %v\n%s", pkg, err, out)
-	}
-	Must(tb, os.Chmod(program, 0o755)) // independent of the umask: others must not be able to write a signing program
-	return program
-}
 
 // process is a nats-server that runs as a process.
 type process struct {

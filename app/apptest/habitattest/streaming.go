@@ -33,12 +33,7 @@ type StreamingResult struct {
 // BuildStreaming builds the program. It is removed when the test ends.
 func BuildStreaming(tb testing.TB) Streaming {
 	tb.Helper()
-	program := filepath.Join(tb.TempDir(), "stan.exe") // Windows requires the suffix
-	out, err := exec.CommandContext(tb.Context(), "go", "-C", filepath.Join(callouttest.ModuleRoot(tb), "testdata", "stan"), "build", "-o", program, ".").CombinedOutput()
-	if err != nil {
-		tb.Fatalf("build: %v\n%s", err, out)
-	}
-	return Streaming{program}
+	return Streaming{callouttest.BuildIn(tb, filepath.Join(callouttest.ModuleRoot(tb), "testdata", "stan"), "stan", ".")}
 }
 
 // StreamingProcess is a streaming program that runs until it is stopped.
