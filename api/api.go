@@ -36,6 +36,6 @@ func routesOf(cfg *Config, s *service) []rest.Route {
 		projects.TopicRoutes(), messages.TopicRoutes(), projects.SubscriptionRoutes(), messages.SubscriptionRoutes(), push.Routes(), push.WorkerRoutes(),
 		users.UserRoutes(), users.KeyRoutes(), users.OtherKeyRoutes(),
 		cfg.sessions().Routes(), bans.Routes(),
-		cfg.bulk(projects).Routes(),
+		cfg.bulk(projects, push).Routes(),
 	)
 }

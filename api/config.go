@@ -146,6 +146,6 @@ func (c *Config) projects(p *push.Handlers) *projects.Handlers {
 	})
 }
 
-func (c *Config) bulk(p *projects.Handlers) *bulk.Handlers {
-	return bulk.New(bulk.Config{Projects: p, DefaultAccount: c.DefaultAccount, AccountRequired: c.AccountRequired})
+func (c *Config) bulk(p *projects.Handlers, seals *push.Handlers) *bulk.Handlers {
+	return bulk.New(bulk.Config{Projects: p, Seal: seals.Seal, DefaultAccount: c.DefaultAccount, AccountRequired: c.AccountRequired})
 }

@@ -285,3 +285,32 @@ func peak(t *testing.T) string {
 	}
 	return "unknown"
 }
+
+// A header in clear is sealed by the import: it is shown to administrators and sent, and no
+// export has it. The same import again changes nothing.
+func TestImportHeader(t *testing.T) {
+	s, endpoint, _ := pushed(t)
+	const header = "d2f1aa90"
+	text := fmt.Sprintf(`
+projects:
+  - name: shop
+    subscriptions:
+      - name: billing
+        topic: orders
+        push: {type: http_endpoint, endpoint: %q, verification_hash: abc, verified: true, authorization: {header: %s}}
+`, endpoint, header)
+	if lines := s.importLines("", text); lines[len(lines)-1].Result == nil || lines[len(lines)-1].Result.Counts.Subscriptions.Changed != 1 {
+		t.Fatalf("%+v", lines)
+	}
+	if seen := s.pushConfig("admin"); seen.AuthorizationHeader.Value != header || !seen.Verified {
+		t.Errorf("%+v", seen)
+	}
+	if diff := diffOf(s.importLines("?dry_run=true", text)); diff != "" {
+		t.Errorf("the second import changes:\n%s", diff)
+	}
+	export := s.root(200, "GET", "/v1/directory:export", "").text
+	if strings.Contains(export, "header:") || !strings.Contains(export, "sealed:") {
+		t.Errorf("exported:\n%s", export)
+	}
+	s.root(400, "POST", "/v1/directory:import", strings.Replace(text, header, `"two words"`, 1))
+}

@@ -47,6 +47,7 @@ type Config struct {
 	Sessions Sessions                  // the registry of granted connections; nil: none
 	Limits   session.Limits            // of connections; nil: none
 	Live     func() *keyusage.Sessions // what the Report says of live sessions; nil: nothing
+	Sealed   func() map[string]int     // the Sealed of the Report; nil: nothing
 	Now      func() time.Time
 	Random   io.Reader     // for nonces
 	NewID    func() string // returns a request id, which is unique and not secret

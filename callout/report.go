@@ -18,6 +18,9 @@ func (s *Service) report(maxServers int) keyusage.Report {
 	if s.cfg.Live != nil {
 		r.Sessions = s.cfg.Live()
 	}
+	if s.cfg.Sealed != nil {
+		r.Sealed = s.cfg.Sealed()
+	}
 	return r
 }
 

@@ -200,4 +200,7 @@ type PushAuthorization struct {
 	Sealed        []byte    `json:"sealed"`
 	Previous      []byte    `json:"previous,omitempty"` // sealed; shown beside the new value until PreviousUntil
 	PreviousUntil time.Time `json:"previous_until,omitzero"`
+	// Header is the value in clear, as an import states it. It is never stored: the import
+	// seals it.
+	Header string `json:"-"`
 }

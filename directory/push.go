@@ -14,6 +14,7 @@ const (
 
 const (
 	maxHash   = 128     // bytes of a verification hash; those of usher have 64
+	maxHeader = 1 << 10 // bytes of a header; those of usher have 64
 	maxSealed = 8 << 10 // bytes of a sealed header
 )
 
@@ -45,7 +46,16 @@ func (a *PushAuthorization) same(b *PushAuthorization) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return bytes.Equal(a.Sealed, b.Sealed) && bytes.Equal(a.Previous, b.Previous) && a.PreviousUntil.Equal(b.PreviousUntil)
+	return a.Header == b.Header && bytes.Equal(a.Sealed, b.Sealed) && bytes.Equal(a.Previous, b.Previous) && a.PreviousUntil.Equal(b.PreviousUntil)
+}
+
+// CheckHeader reports why a text cannot be the value of an Authorization header. The message
+// quotes nothing.
+func CheckHeader(header string) error {
+	if header == "" || len(header) > maxHeader || strings.ContainsFunc(header, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return errors.New("expected up to 1024 printable characters of ASCII without spaces")
+	}
+	return nil
 }
 
 // Check reports what is wrong with how an endpoint is verified and with its header. The
@@ -63,6 +73,10 @@ func (p *Push) Check() error {
 	}
 	if a := p.Authorization; a != nil {
 		switch {
+		case a.Header != "" && len(a.Sealed) > 0:
+			return errors.New("authorization: expected header or sealed, not both")
+		case a.Header != "":
+			return CheckHeader(a.Header)
 		case len(a.Sealed) == 0 || len(a.Sealed) > maxSealed || len(a.Previous) > maxSealed:
 			return errors.New("authorization: expected a value that usher has sealed")
 		case len(a.Previous) == 0 && !a.PreviousUntil.IsZero():

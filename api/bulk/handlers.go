@@ -1,12 +1,17 @@
 package bulk
 
 import (
+	"context"
+
 	"usher/api/projects"
+	"usher/directory"
 )
 
 // Config is what the handlers need.
 type Config struct {
 	Projects *projects.Handlers // creates and checks the accounts of projects
+	// Seal seals the authorization header of a subscription, as in transfer.Options.
+	Seal func(ctx context.Context, project *directory.Project, sub, header string, was *directory.PushAuthorization) (*directory.PushAuthorization, error)
 
 	DefaultAccount  string // as in projects.Config
 	AccountRequired bool   // as in projects.Config

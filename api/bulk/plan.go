@@ -51,10 +51,18 @@ func (h *Handlers) plan(r *rest.Request, replace bool) (*transfer.Plan, projects
 	if err := r.Reauthorize(r.Store().Snapshot()); err != nil {
 		return nil, placement, err
 	}
-	plan, err := transfer.New(r.Snapshot, records, transfer.Options{Replace: replace, Now: r.Now(), By: r.Caller.ID})
+	plan, err := transfer.New(r.Snapshot, records, transfer.Options{
+		Replace: replace, Now: r.Now(), By: r.Caller.ID,
+		Seal: func(p *directory.Project, sub, header string, was *directory.PushAuthorization) (*directory.PushAuthorization, error) {
+			return h.cfg.Seal(r.Context(), p, sub, header, was)
+		},
+	})
+	var sealing *apierror.Error
 	switch {
 	case errors.As(err, &problems):
 		return nil, placement, invalidFile(r, file.Locate(src, problems))
+	case errors.As(err, &sealing):
+		return nil, placement, err
 	case err != nil: // the file is valid, but its result would not be
 		return nil, placement, apierror.Conflict("%s", err).WithCause(err)
 	}

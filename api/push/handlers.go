@@ -5,6 +5,8 @@ import (
 	"context"
 	"time"
 
+	"usher/api/apierror"
+
 	"usher/callout/ratelimit"
 	"usher/directory"
 	"usher/internal/outbound"
@@ -56,6 +58,24 @@ func New(cfg Config) *Handlers { //nolint:gocritic // the handlers keep the copy
 
 // place is where a sealed header belongs.
 func place(project *directory.Project, sub string) string { return project.ID.String() + "/" + sub }
+
+// Seal seals the header of a subscription that an import has in clear. It returns was if that
+// has the same header already.
+func (h *Handlers) Seal(ctx context.Context, project *directory.Project, sub, header string, was *directory.PushAuthorization) (*directory.PushAuthorization, error) {
+	if h.cfg.Box == nil {
+		return nil, apierror.Conflict("This installation cannot seal authorization headers")
+	}
+	if was != nil {
+		if old, err := h.cfg.Box.Open(ctx, was.Sealed, place(project, sub)); err == nil && string(old) == header {
+			return was, nil
+		}
+	}
+	sealed, err := h.seal(ctx, project, sub, header)
+	if err != nil {
+		return nil, err
+	}
+	return &directory.PushAuthorization{Sealed: sealed}, nil
+}
 
 // Authorization returns the Authorization header of pushes of a subscription; empty: there is
 // none. An error means that it cannot be opened now, or by this keyring.

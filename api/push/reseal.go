@@ -7,6 +7,8 @@ import (
 	"usher/api/rest"
 	"usher/directory"
 	"usher/directory/snapshot"
+	"usher/issuer"
+	"usher/issuer/sharedkey/box"
 )
 
 // errFresh is not a failure: somebody else has sealed the header again.
@@ -23,6 +25,33 @@ func Stale(s *snapshot.Snapshot, b Sealer) (all []string) {
 		}
 	}
 	return all
+}
+
+// Opens counts the headers by the signing keys of a keyring that open them, given by their
+// public keys: those that one key alone opens, by that key, and those that none opens.
+func Opens(s *snapshot.Snapshot, signers []issuer.Signer) (alone map[string]int, none []string) {
+	alone = map[string]int{}
+	for p := range s.Projects() {
+		for i := range p.Subscriptions {
+			sub := &p.Subscriptions[i]
+			if sub.Push == nil || sub.Push.Authorization == nil {
+				continue
+			}
+			var openers []string
+			for _, key := range signers {
+				if box.SealedFor(sub.Push.Authorization.Sealed, key.PublicKey()) {
+					openers = append(openers, key.PublicKey())
+				}
+			}
+			switch len(openers) {
+			case 0:
+				none = append(none, p.Name+"/"+sub.Name)
+			case 1:
+				alone[openers[0]]++
+			}
+		}
+	}
+	return alone, none
 }
 
 func stale(sub *directory.Subscription, b Sealer) bool {

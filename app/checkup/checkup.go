@@ -7,6 +7,7 @@ import (
 	"usher/app/checkup/finding"
 	"usher/app/checkup/gateway"
 	"usher/app/checkup/operatormode"
+	"usher/app/checkup/pushheaders"
 	"usher/app/checkup/sessions"
 	"usher/app/checkup/streambridge"
 	"usher/app/config"
@@ -34,6 +35,7 @@ func Check(ctx context.Context, f *finding.List, path string, cfg *config.Config
 			files = append(files, gateway.File{Path: file, File: x})
 		}
 	}
+	pushheaders.Check(f, keys, snapshot)
 	streambridge.Check(ctx, f, cfg, offline)
 	sessions.CheckFiles(f, cfg)
 	gateway.CheckFiles(f, cfg, files, time.Now())

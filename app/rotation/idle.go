@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"usher/callout/keyusage"
+	"usher/internal/plural"
 	"usher/issuer"
 	"usher/issuer/keyring"
 	"usher/issuer/operator"
@@ -82,6 +83,9 @@ func (r *Rotator) reported(reports []keyusage.Report, e *keyring.Entry) []string
 	// The last request of each server for this key, and for another key of its kind.
 	forThis, forOther := map[string]time.Time{}, map[string]time.Time{}
 	for i := range reports {
+		if n := reports[i].Sealed[e.PublicKey]; n > 0 {
+			blockers = append(blockers, fmt.Sprintf("only it opens %s of push endpoints, says usher %s", plural.Count(n, "authorization header"), reports[i].Name()))
+		}
 		for _, k := range reports[i].Keys {
 			if k.PublicKey == e.PublicKey && k.State == issuer.StateActive {
 				blockers = append(blockers, "usher "+reports[i].Name()+" still has it as active")

@@ -34,7 +34,7 @@ func site(t *testing.T, cfg callouttest.OperatorConfig) (*callouttest.Operator, 
 // those connections. With now it is, and the clients reconnect with the new key.
 func TestRetireWhileInUse(t *testing.T) {
 	t.Parallel()
-	o, _, r := site(t, callouttest.OperatorConfig{})
+	o, f, r := site(t, callouttest.OperatorConfig{})
 	closed, reconnected := make(chan error, 8), make(chan bool, 8)
 	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), callouttest.ConnectTimeout(), nats.ReconnectWait(50*time.Millisecond), nats.MaxReconnects(-1),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { closed <- err }),
@@ -46,9 +46,14 @@ func TestRetireWhileInUse(t *testing.T) {
 	if result.Done != keyring.StepSwitch || len(result.Blockers) != 1 || !strings.HasPrefix(result.Blockers[0], "1 connection in APP") {
 		t.Errorf("%+v", result)
 	}
+	r.Reports = func(ctx context.Context) ([]keyusage.Report, error) {
+		reports, err := f.reports(ctx)
+		reports[0].Sealed = map[string]int{result.Old: 2, result.New: 3}
+		return reports, err
+	}
 	blockers, err := r.Retire(t.Context(), result.Old, false)
 	must(t, err)
-	if len(blockers) != 1 || len(closed) > 0 {
+	if len(blockers) != 2 || !strings.HasPrefix(blockers[1], "only it opens 2 authorization headers of push endpoints, says usher ") || len(closed) > 0 {
 		t.Errorf("blockers %q, closed %d", blockers, len(closed))
 	}
 	if _, err := r.Retire(t.Context(), result.New, false); !errors.Is(err, rotation.ErrActive) {

@@ -41,7 +41,10 @@ type overFile struct {
 
 func startOverFile(t *testing.T) *overFile {
 	t.Helper()
-	s := &overFile{Site: apptest.NewSite(t, func(o *setup.Options) { o.Config["api.listen"] = "127.0.0.1:0" })}
+	s := &overFile{Site: apptest.NewSite(t, func(o *setup.Options) {
+		o.Config["api.listen"] = "127.0.0.1:0"
+		o.Config["projects.streams"] = "manual" // so that usher itself has no session
+	})}
 	s.Write(t, setup.FileDirectory, callouttest.WithDigests(fileDirectory))
 	s.NatsServer(t)
 	cfg, err := config.Load(s.Config())

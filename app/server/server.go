@@ -121,7 +121,7 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 		Budget: cfg.Callout.Budget, Leeway: cfg.Callout.ClockSkew, Version: version.Semver(),
 		Decider: srv.Parts.Decider, Issuer: srv.Parts.Issuer, Keyring: srv.Parts.Keyring.Keyring,
 		Log: log, Audit: srv.audit.Log, Metrics: metrics.New(srv.registry, codes.Metrics()), Tracer: srv.tracers.callout,
-		Sessions: srv.sessions, Live: srv.sessionsReport, Limits: srv.sessions.connectionLimits(),
+		Sessions: srv.sessions, Live: srv.sessionsReport, Sealed: func() map[string]int { return srv.push.Sealed() }, Limits: srv.sessions.connectionLimits(),
 		Now: srv.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Host: hostName(),
 	})
 	if err != nil {

@@ -18,6 +18,9 @@ type Report struct {
 	Started  time.Time `json:"started"`
 	Keys     []KeyUse  `json:"keys"`               // every key of the keyring, and other keys that servers requested (bounded)
 	Sessions *Sessions `json:"sessions,omitempty"` // nil: it does not say
+	// Sealed is how many values in the directory only one signing key can open, by its public
+	// key: such a key must not be retired.
+	Sealed map[string]int `json:"sealed,omitempty"`
 }
 
 // KeyUse says how often servers use one key. It counts the requests whose server

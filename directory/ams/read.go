@@ -21,9 +21,6 @@ import (
 type Options struct {
 	Account  string            // NATS account of the projects
 	Accounts map[string]string // by project, where it differs from Account
-
-	// Seal seals the authorization header of a subscription; nil: headers are skipped.
-	Seal func(project, subscription, header string) ([]byte, error)
 }
 
 // Result is the result of Read.

@@ -60,13 +60,13 @@ func (r *reader) readSubscriptions() {
 		j := len(p.Subscriptions)
 		r.origins[at("projects", i)+"."+at("subscriptions", j)] = where
 		p.Subscriptions = append(p.Subscriptions, directory.Subscription{
-			Name: name, Topic: topic, AckDeadline: s.AckDeadline, Push: r.push(where, project, name, &s.Push), Created: r.time(where+".createdOn", s.CreatedOn),
+			Name: name, Topic: topic, AckDeadline: s.AckDeadline, Push: r.push(where, &s.Push), Created: r.time(where+".createdOn", s.CreatedOn),
 		})
 		r.addResource(s.Name, where, i, func(p *directory.Project) *[]string { return &p.Subscriptions[j].ACL })
 	})
 }
 
-func (r *reader) push(where, project, name string, p *pushConfig) *directory.Push {
+func (r *reader) push(where string, p *pushConfig) *directory.Push {
 	if p.Endpoint == "" && p.MattermostURL == "" {
 		return nil
 	}
@@ -89,25 +89,20 @@ func (r *reader) push(where, project, name string, p *pushConfig) *directory.Pus
 		Type: p.Type, Endpoint: p.Endpoint, MaxMessages: p.MaxMessages, RetryType: p.Retry.Type, RetryPeriod: p.Retry.Period,
 		Base64Decode: p.Base64Decode, MattermostURL: p.MattermostURL, MattermostUsername: p.MattermostUsername, MattermostChannel: p.MattermostChannel,
 		VerificationHash: hash, Verified: p.Verified && (hash != "" || p.Type == directory.PushMattermost),
-		Authorization: r.authorization(in, project, name, p.Authorization.Value),
+		Authorization: r.authorization(in, p.Authorization.Value),
 	}
 }
 
-// authorization seals the authorization header of a subscription.
-func (r *reader) authorization(where, project, name, header string) *directory.PushAuthorization {
+// authorization returns the authorization header of a subscription, which the import seals.
+func (r *reader) authorization(where, header string) *directory.PushAuthorization {
 	if header == "" {
 		return nil
 	}
-	if r.o.Seal == nil {
-		r.note(where, "authorization header skipped: only usher itself can seal it. After the import, usher subscription push rotate-header makes another one")
+	if err := directory.CheckHeader(header); err != nil {
+		r.note(where, "value of authorizationHeader skipped: %v. After the import, usher subscription push rotate-header makes another one", err)
 		return nil
 	}
-	sealed, err := r.o.Seal(project, name, header)
-	if err != nil {
-		r.problem(where+".authorizationHeader", "", "cannot be sealed: %v", err)
-		return nil
-	}
-	return &directory.PushAuthorization{Sealed: sealed}
+	return &directory.PushAuthorization{Header: header}
 }
 
 func (r *reader) addResource(path, where string, project int, acl func(*directory.Project) *[]string) {

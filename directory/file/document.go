@@ -130,11 +130,13 @@ type push struct {
 	Authorization *pushAuthorization `yaml:"authorization"`
 }
 
-// pushAuthorization is sealed, so its values are not secret.
+// pushAuthorization is sealed, so its values are not secret; in an import, header can be in
+// clear instead.
 type pushAuthorization struct {
-	Sealed        sealed    `yaml:"sealed" required:"true"`
-	Previous      sealed    `yaml:"previous"`
-	PreviousUntil time.Time `yaml:"previous_until"`
+	Header        headerText `yaml:"header"`
+	Sealed        sealed     `yaml:"sealed"`
+	Previous      sealed     `yaml:"previous"`
+	PreviousUntil time.Time  `yaml:"previous_until"`
 }
 
 // count is a number that is never negative.
@@ -251,7 +253,7 @@ func (a *pushAuthorization) record() *directory.PushAuthorization {
 	if a == nil {
 		return nil
 	}
-	return &directory.PushAuthorization{Sealed: a.Sealed.bytes, Previous: a.Previous.bytes, PreviousUntil: a.PreviousUntil}
+	return &directory.PushAuthorization{Header: string(a.Header), Sealed: a.Sealed.bytes, Previous: a.Previous.bytes, PreviousUntil: a.PreviousUntil}
 }
 
 func disabled(enabled *bool) bool { return enabled != nil && !*enabled }

@@ -55,6 +55,7 @@ func load(path string, data []byte) (*snapshot.Snapshot, error) {
 		// would deny all clients, and clients give up after two denials.
 		faults = strictyaml.Errors{src.Errorf("", "write users: [] for a directory without users", "the file is empty")}
 	}
+	faults = append(faults, inClear(records, src)...)
 	faulty := faultyPathsOf(faults, src)
 	if !complete(records, faulty) {
 		return nil, faults
@@ -75,4 +76,18 @@ func load(path string, data []byte) (*snapshot.Snapshot, error) {
 		return nil, faults
 	}
 	return loaded, nil
+}
+
+// inClear lists the authorization headers in clear. Only an import takes them: it seals them.
+func inClear(records directory.Records, src *strictyaml.Source) (all strictyaml.Errors) {
+	for i := range records.Projects {
+		for j := range records.Projects[i].Subscriptions {
+			p := records.Projects[i].Subscriptions[j].Push
+			if p != nil && p.Authorization != nil && p.Authorization.Header != "" {
+				path := fmt.Sprintf("projects[%d].subscriptions[%d].push.authorization.header", i, j)
+				all = append(all, src.Errorf(path, "import the file into a directory in NATS, which seals the header", "a directory file cannot have a header in clear"))
+			}
+		}
+	}
+	return all
 }

@@ -98,6 +98,15 @@ func (s *sealed) UnmarshalText(text []byte) (err error) {
 	return nil
 }
 
+// headerText is the value of an Authorization header in clear.
+type headerText string
+
+// UnmarshalText accepts what can be in a header. Its error quotes nothing.
+func (h *headerText) UnmarshalText(text []byte) error {
+	*h = headerText(text)
+	return directory.CheckHeader(string(text))
+}
+
 // oneOf reports a text that is not one of the known words.
 func oneOf(text []byte, kind string, known ...string) error {
 	if slices.Contains(known, string(text)) {

@@ -207,7 +207,7 @@ func (p *printer) push(push *directory.Push) {
 	p.mapping(10, f)
 	if a := push.Authorization; a != nil {
 		p.begin(10, "authorization", 1)
-		p.mapping(12, fields{}.sealed("sealed", a.Sealed).sealed("previous", a.Previous).time("previous_until", a.PreviousUntil))
+		p.mapping(12, fields{}.text("header", a.Header).sealed("sealed", a.Sealed).sealed("previous", a.Previous).time("previous_until", a.PreviousUntil))
 	}
 }
 

@@ -25,6 +25,9 @@ type Options struct {
 	Replace bool      // remove what the records do not name; otherwise keep it
 	Now     time.Time // time of creation and modification, where the records state none
 	By      uuid.UUID // the importing user; zero: not known. Changes that take its rights come last
+	// Seal seals the header of a subscription that the records have in clear. It returns was
+	// if that has the same header. nil: such a record is an error.
+	Seal func(project *directory.Project, sub, header string, was *directory.PushAuthorization) (*directory.PushAuthorization, error)
 }
 
 // Plan is a list of changes.
@@ -59,7 +62,7 @@ func (p *pair[T]) either() *T {
 // New plans how to import records into current. Unless Options.Replace is set, it keeps
 // keys, members, topics, subscriptions and bans that the records do not name, and profiles and
 // ACLs that they do not state. Bans also stay if the records have no list of them. The error is directory.Problems, with the paths of the
-// records; ErrLockout; or ErrTooManySwaps.
+// records; ErrLockout; ErrTooManySwaps; or that of Options.Seal.
 //
 // Users and projects are identified by their ids, so a known id with another name is a
 // rename. Without an id they are identified by name.
@@ -70,6 +73,9 @@ func New(current *snapshot.Snapshot, want directory.Records, o Options) (*Plan, 
 func plan(current *snapshot.Snapshot, want directory.Records, o Options, limit int) (*Plan, error) {
 	o.Now = o.Now.UTC().Truncate(time.Second)
 	t := newTarget(current, want, o)
+	if t.sealing != nil {
+		return nil, t.sealing
+	}
 	p := &Plan{idBefore: t.idBefore, idAfter: t.idAfter, limit: limit, current: current, now: o.Now, by: o.By}
 	d := &differ{current: current, idBefore: t.idBefore, idAfter: t.idAfter}
 	p.users = changed(t.users(), userName, func(u *pair[directory.User]) bool { return d.user(u, t.willAdminister) })

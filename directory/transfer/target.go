@@ -30,6 +30,7 @@ type target struct {
 	byName    map[string]uuid.UUID // the same users
 	renamed   bool                 // a user is renamed
 	problems  directory.Problems
+	sealing   error // why a header cannot be sealed
 }
 
 func newTarget(current *snapshot.Snapshot, want directory.Records, o Options) *target {

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/google/uuid"
@@ -27,6 +28,35 @@ func (t *target) project(p *directory.Project) {
 	p.Topics = complete(t, p.Topics, record.Topics, topicResource)
 	p.Subscriptions = complete(t, p.Subscriptions, record.Subscriptions, subscriptionResource)
 	keepPush(p.Subscriptions, record.Subscriptions)
+	t.seal(p, record.Subscriptions)
+}
+
+// errNoSeal: a header in clear is never stored.
+var errNoSeal = errors.New("authorization headers in clear cannot be sealed here")
+
+// seal seals the headers that the records have in clear.
+func (t *target) seal(p *directory.Project, old []directory.Subscription) {
+	for i := range p.Subscriptions {
+		s := &p.Subscriptions[i]
+		if s.Push == nil || s.Push.Authorization == nil || s.Push.Authorization.Header == "" {
+			continue
+		}
+		if t.o.Seal == nil {
+			t.sealing = errNoSeal
+			return
+		}
+		var was *directory.PushAuthorization
+		if j := slices.IndexFunc(old, func(o directory.Subscription) bool { return o.Name == s.Name }); j >= 0 && old[j].Push != nil {
+			was = old[j].Push.Authorization
+		}
+		authorization, err := t.o.Seal(p, s.Name, s.Push.Authorization.Header, was)
+		if err != nil {
+			t.sealing = err
+			return
+		}
+		push := *s.Push
+		push.Authorization, s.Push = authorization, &push
+	}
 }
 
 // keepPush keeps how an endpoint is verified and its header, if a subscription states neither

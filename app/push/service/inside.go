@@ -113,6 +113,17 @@ func (i *Inside) bucket() (jetstream.JetStream, error) {
 	return jetstream.New(i.conn)
 }
 
+// Sealed counts the authorization headers that only one signing key opens, by its public key.
+// While there is another key, that key must stay.
+func (i *Inside) Sealed() map[string]int {
+	s := i.cfg.Snapshot()
+	if s == nil {
+		return nil
+	}
+	alone, _ := apipush.Opens(s, i.cfg.Keyring().Signers())
+	return alone
+}
+
 // API returns the configuration of the API.
 func (i *Inside) API() apipush.Config { return i.api }
 
