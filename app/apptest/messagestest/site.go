@@ -52,6 +52,16 @@ type Site struct {
 // Start starts nats-server and usher. They stop when the test ends.
 func Start(tb testing.TB, cfg Config) *Site {
 	tb.Helper()
+	s := New(tb, cfg)
+	s.NATS = s.NatsServer(tb)
+	s.Begin(tb, cfg.Change)
+	return s
+}
+
+// New writes the files of an installation and starts nothing: for servers of another kind than
+// Start has. Begin goes on.
+func New(tb testing.TB, cfg Config) *Site {
+	tb.Helper()
 	s := &Site{Log: &callouttest.Buffer{}}
 	s.Site = apptest.NewSite(tb, func(o *setup.Options) {
 		o.KV, o.Operator = true, cfg.Operator
@@ -60,8 +70,13 @@ func Start(tb testing.TB, cfg Config) *Site {
 			cfg.Options(o)
 		}
 	})
-	s.NATS = s.NatsServer(tb)
-	s.Server = s.Usher(tb, cfg.Change)
+	return s
+}
+
+// Begin starts usher, and creates AdminUser. nats-server runs.
+func (s *Site) Begin(tb testing.TB, change func(*config.Config)) {
+	tb.Helper()
+	s.Server = s.Usher(tb, change)
 	user := directory.IDOf(directory.KindUser, AdminUser)
 	_, err := s.Server.Bucket().Change(tb.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		return []directory.Entry{
@@ -71,7 +86,6 @@ func Start(tb testing.TB, cfg Config) *Site {
 	})
 	callouttest.Must(tb, err)
 	s.Admin = s.Client(tb, adminKey)
-	return s
 }
 
 // Usher starts an usher of the installation, which logs to Log and stops when the test ends.

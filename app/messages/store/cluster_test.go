@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,6 +81,7 @@ func TestLeaderDies(t *testing.T) {
 		return err
 	})
 	f.consume(t, "S", func(*jetstream.ConsumerConfig) {})
+	wholePulls(t, f)
 
 	const batches = 40
 	answered := make(map[string]string)
@@ -126,5 +128,33 @@ func TestLeaderDies(t *testing.T) {
 		if seen[id] != data {
 			t.Errorf("message %s is %q, and was %q", id, seen[id], data)
 		}
+	}
+}
+
+// wholePulls: a pull brings as many messages as it asks for, and none of them is lost until the
+// ack deadline. The servers tell that a request has ended before they send its messages.
+func wholePulls(t *testing.T, f *fixture) {
+	t.Helper()
+	const n = 10
+	for range 4 {
+		f.publish(t, "1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
+	}
+	for range 4 {
+		got, err := f.Pull(f.ctx(t), f.sub, n, 1<<20, 0)
+		must(t, err)
+		if len(got) != n || got[0].Delivery.Count != 1 {
+			t.Errorf("got %d messages", len(got))
+		}
+		must(t, f.Acknowledge(f.ctx(t), f.sub, deliveries(got)))
+	}
+	// A large message stays behind, because it is too large for the pull.
+	f.publish(t, "a", "b", strings.Repeat("c", 2000))
+	for _, want := range []int{2, 1} {
+		got, err := f.Pull(f.ctx(t), f.sub, n, 1000, 0)
+		must(t, err)
+		if len(got) != want {
+			t.Errorf("got %d messages, expected %d", len(got), want)
+		}
+		must(t, f.Acknowledge(f.ctx(t), f.sub, deliveries(got)))
 	}
 }

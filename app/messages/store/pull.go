@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -20,6 +21,9 @@ const (
 	pullSlack = time.Second
 	// spareStatuses is room for statuses besides the messages.
 	spareStatuses = 16
+
+	// headerPending is how many messages of a request a server has not sent, and will not.
+	headerPending = "Nats-Pending-Messages"
 
 	statusNoMessages   = "404"
 	statusTimeout      = "408"
@@ -153,29 +157,22 @@ func (p *pull) round(ctx context.Context, wait time.Duration, maxBytes int) (end
 	// messages out (MaxAckPending), without an end.
 	timer := time.NewTimer(wait + pullSlack)
 	defer timer.Stop()
+	end, sent := endFull, p.max // how the request ends, once so many messages have come
 	for {
 		select {
 		case m, ok := <-p.arrived:
-			if !ok {
+			switch {
+			case !ok:
 				return 0, errDisconnected
-			}
-			if !p.receive(m) {
-				p.open--
-				switch m.Header.Get(statusHeader) {
-				case statusNoMessages, statusTimeout:
-					return endEmpty, nil
-				case statusNoResponders:
-					return endUnserved, nil
-				default:
-					return endRefused, nil
-				}
-			}
-			if len(p.got) >= p.max {
-				p.open--
-				return endFull, nil
-			}
-			if len(p.got) == 1 { // the others come at once, and the end after them
+			case !p.receive(m):
+				end, sent = p.ended(m)
 				timer.Reset(pullSlack)
+			case len(p.got) == 1: // the others come at once, and the end after them
+				timer.Reset(pullSlack)
+			}
+			if len(p.got) >= sent {
+				p.open--
+				return end, nil
 			}
 		case <-timer.C:
 			if len(p.got) > 0 || wait > 0 {
@@ -186,6 +183,27 @@ func (p *pull) round(ctx context.Context, wait time.Duration, maxBytes int) (end
 		case <-ctx.Done():
 			return 0, context.Cause(ctx)
 		}
+	}
+}
+
+// ended reads the status by which a server ends a request, and how many messages it has sent
+// for it. The status of a replicated consumer overtakes messages: these wait until the other
+// servers know of them.
+func (p *pull) ended(status *nats.Msg) (end ending, sent int) {
+	pending, err := strconv.Atoi(status.Header.Get(headerPending))
+	if err == nil && pending >= 0 {
+		sent = max(0, p.max-pending)
+	}
+	switch status.Header.Get(statusHeader) {
+	case statusNoMessages, statusTimeout:
+		return endEmpty, sent
+	case statusNoResponders:
+		return endUnserved, sent
+	default:
+		if sent == p.max {
+			return endFull, sent
+		}
+		return endRefused, sent
 	}
 }
 
