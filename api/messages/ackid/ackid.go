@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -82,7 +83,7 @@ func NewReader(ctx context.Context, keys Keys, project uuid.UUID, subscription s
 
 // Read returns the delivery of an id. Any error is ErrInvalid.
 func (r *Reader) Read(id string) (Delivery, error) {
-	if len(id) > MaxLength {
+	if len(id) > MaxLength || strings.ContainsAny(id, "\r\n") { // base64 would skip them
 		return Delivery{}, ErrInvalid
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(id)

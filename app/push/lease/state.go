@@ -117,11 +117,11 @@ func (r *Reader) Workers(ctx context.Context) ([]string, error) {
 	}
 }
 
-// open opens the bucket; nil: there is none, because no worker has ever run.
+// open opens the bucket; nil: there is none, because no worker has ever run, or can run.
 func (r *Reader) open(ctx context.Context) (jetstream.KeyValue, error) {
 	kv, err := r.js.KeyValue(ctx, r.bucket)
 	switch {
-	case errors.Is(err, jetstream.ErrBucketNotFound):
+	case errors.Is(err, jetstream.ErrBucketNotFound), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		return nil, nil //nolint:nilnil // nothing is stored, which is no error
 	case err != nil:
 		return nil, fmt.Errorf("push.bucket: %w", err)
