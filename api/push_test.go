@@ -193,3 +193,19 @@ func TestVerificationsAreLimited(t *testing.T) {
 		t.Error(got.code, got.text)
 	}
 }
+
+// The path of a Mattermost webhook is a secret: administrators see it, and nobody else.
+func TestMattermostURL(t *testing.T) {
+	s, _, _ := pushed(t)
+	const secret = "SECRETHOOK"
+	s.root(200, "POST", billing+":modifyPushConfig", `{"pushConfig":{"type":"mattermost","mattermostUrl":"https://chat.example:443/hooks/`+secret+`"}}`)
+	if seen := s.pushConfig("admin"); seen.MattermostURL != "https://chat.example:443/hooks/"+secret {
+		t.Errorf("an administrator sees %q", seen.MattermostURL)
+	}
+	if seen := s.pushConfig("con"); seen.MattermostURL != "https://chat.example:443" {
+		t.Errorf("a consumer sees %q", seen.MattermostURL)
+	}
+	if got := s.as("con", "GET", strings.TrimSuffix(billing, "/billing"), ""); strings.Contains(got.text, secret) {
+		t.Errorf("a consumer lists %s", got.text)
+	}
+}

@@ -62,8 +62,8 @@ func New(cfg Config) *Handlers {
 	cfg.Limits.setDefaults()
 	return &Handlers{
 		cfg: cfg, memory: newMemory(cfg.Memory),
-		pulls: newGate(cfg.Limits.KeyRequests, cfg.Limits.ProjectRequests),
-		polls: newGate(cfg.Limits.KeyPolls, cfg.Limits.ProjectPolls),
+		pulls: newGate(cfg.Limits.KeyRequests, cfg.Limits.ProjectRequests, 0, 0),
+		polls: newGate(cfg.Limits.KeyPolls, cfg.Limits.ProjectPolls, cfg.Limits.HostPolls, cfg.Limits.Polls),
 	}
 }
 

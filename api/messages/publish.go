@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -14,6 +15,10 @@ import (
 // HeaderIdempotencyKey is the header by which a client that sends a request again makes sure
 // that its messages are stored once.
 const HeaderIdempotencyKey = "Idempotency-Key"
+
+// attributeCost is what an attribute takes in memory besides its bytes, in the map of a message
+// and in the header that is made of it. Measured: 175 bytes. A message without any takes less.
+const attributeCost = 200
 
 func (h *Handlers) publish(r *rest.Request) (*rest.Response, error) {
 	ref, err := topic(r)
@@ -54,7 +59,8 @@ func (h *Handlers) readMessages(r *rest.Request, held *reservation) ([]Message, 
 		return nil, err
 	}
 	decoded := int64(base64.StdEncoding.DecodedLen(len(text)))
-	if !held.grow(decoded) {
+	// There are at most as many attributes as colons.
+	if !held.grow(decoded + attributeCost*int64(bytes.Count(text, []byte(":")))) {
 		return nil, noMemory()
 	}
 	messages, err := parsePublish(text)
@@ -67,7 +73,7 @@ func (h *Handlers) readMessages(r *rest.Request, held *reservation) ([]Message, 
 		if size > h.maxPayload() {
 			return nil, apierror.MessageTooLarge().WithDetails("messages[" + strconv.Itoa(i) + "]: at most " + strconv.FormatInt(h.maxPayload(), 10) + " bytes of data and attributes are allowed")
 		}
-		attributes += size - int64(len(messages[i].Data))
+		attributes += size - int64(len(messages[i].Data)) + attributeCost*int64(1+len(messages[i].Attributes))
 	}
 	held.shrink(decoded + attributes)
 	return messages, nil

@@ -98,7 +98,7 @@ func (h *Handlers) take(ctx context.Context, ref SubscriptionRef, count int, hel
 func (h *Handlers) await(r *rest.Request, ref SubscriptionRef, count int, held *reservation) ([]Received, error) {
 	leave, ok := h.polls.enter(r)
 	if !ok {
-		return nil, busy("Too many requests of this key or project wait for messages")
+		return nil, busy("Too many requests of this key, project or address wait for messages")
 	}
 	defer leave()
 	received, err := h.cfg.Store.Pull(r.Context(), ref, 1, int(max(h.maxPayload(), 1<<16)), h.cfg.Wait)

@@ -2,6 +2,7 @@ package push
 
 import (
 	"cmp"
+	"net/url"
 	"slices"
 
 	"usher/api/rest"
@@ -22,7 +23,8 @@ func View(project, name string) rest.View {
 	}
 }
 
-// Shown returns a subscription without the value of its header.
+// Shown returns a subscription without the value of its header, and without the path of a
+// Mattermost webhook, which is a secret too.
 func Shown(project string, sub *directory.Subscription) wire.Subscription {
 	out := wire.Subscription{
 		Name: fullName(project, "subscriptions", sub.Name), Topic: fullName(project, "topics", sub.Topic),
@@ -37,12 +39,21 @@ func Shown(project string, sub *directory.Subscription) wire.Subscription {
 		RetryPolicy:      wire.RetryPolicy{Type: cmp.Or(p.RetryType, retryLinear), Period: new(p.RetryPeriod)},
 		VerificationHash: p.VerificationHash, Verified: p.Deliverable(),
 		AuthorizationHeader: wire.AuthorizationHeader{Type: headerDisabled},
-		MattermostURL:       p.MattermostURL, MattermostUsername: p.MattermostUsername, MattermostChannel: p.MattermostChannel,
+		MattermostURL:       site(p.MattermostURL), MattermostUsername: p.MattermostUsername, MattermostChannel: p.MattermostChannel,
 	}
 	if p.Authorization != nil {
 		out.PushConfig.AuthorizationHeader.Type = headerAutogen
 	}
 	return out
+}
+
+// site returns scheme and host of a URL.
+func site(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
 }
 
 func fullName(project, kind, name string) string {
@@ -65,6 +76,9 @@ func (h *Handlers) Complete(r *rest.Request, s *snapshot.Snapshot, response *res
 		} else {
 			shown.PushStatus = Unavailable
 		}
+	}
+	if seesHeader(r, name) {
+		shown.PushConfig.MattermostURL = sub.Push.MattermostURL
 	}
 	if a := sub.Push.Authorization; a != nil && h.cfg.Box != nil && seesHeader(r, name) {
 		header := &shown.PushConfig.AuthorizationHeader

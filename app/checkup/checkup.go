@@ -35,6 +35,7 @@ func Check(ctx context.Context, f *finding.List, path string, cfg *config.Config
 			files = append(files, gateway.File{Path: file, File: x})
 		}
 	}
+	pushheaders.CheckFiles(f, &cfg.Push)
 	pushheaders.Check(f, keys, snapshot)
 	streambridge.Check(ctx, f, cfg, offline)
 	sessions.CheckFiles(f, cfg)

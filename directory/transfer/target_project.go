@@ -38,8 +38,8 @@ var errNoSeal = errors.New("authorization headers in clear cannot be sealed here
 func (t *target) seal(p *directory.Project, old []directory.Subscription) {
 	for i := range p.Subscriptions {
 		s := &p.Subscriptions[i]
-		if s.Push == nil || s.Push.Authorization == nil || s.Push.Authorization.Header == "" {
-			continue
+		if s.Push == nil || s.Push.Authorization == nil || s.Push.Authorization.Header == "" || len(s.Push.Authorization.Sealed) > 0 {
+			continue // both are a problem, which the check of the records reports
 		}
 		if t.o.Seal == nil {
 			t.sealing = errNoSeal

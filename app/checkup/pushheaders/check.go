@@ -1,5 +1,6 @@
-// Package pushheaders checks, for usher check, that the keyring opens the authorization headers
-// of push endpoints in the directory. It opens none itself, and changes nothing.
+// Package pushheaders checks, for usher check, the files of pushes, and that the keyring opens
+// the authorization headers of push endpoints in the directory. It opens none itself, and
+// changes nothing.
 package pushheaders
 
 import (
@@ -9,6 +10,7 @@ import (
 
 	"usher/api/push"
 	"usher/app/checkup/finding"
+	"usher/app/config"
 	"usher/app/push/service"
 	"usher/directory/snapshot"
 	"usher/internal/fault"
@@ -17,6 +19,15 @@ import (
 )
 
 const headers = "push headers"
+
+const files = "push"
+
+// CheckFiles checks the files that the section push names.
+func CheckFiles(f *finding.List, cfg *config.Push) {
+	if _, err := service.NewClient(cfg); err != nil {
+		f.Fail(fault.Config, files, "", "a running usher keeps what it has read; a restart would fail", "%v", err)
+	}
+}
 
 const named = 5 // subscriptions that a finding names
 

@@ -2,6 +2,7 @@ package pushheaders_test
 
 import (
 	"crypto/rand"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"usher/app/checkup/finding"
 	"usher/app/checkup/finding/findingtest"
 	"usher/app/checkup/pushheaders"
+	"usher/app/config"
 	"usher/app/push/service"
 	"usher/callout/callouttest"
 	"usher/directory"
@@ -52,6 +54,17 @@ func TestCheck(t *testing.T) {
 	var f finding.List
 	pushheaders.Check(&f, one, empty)
 	pushheaders.Check(&f, one, nil)
+	if len(f) != 0 {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestCheckFiles(t *testing.T) {
+	var f finding.List
+	pushheaders.CheckFiles(&f, &config.Push{CAFile: filepath.Join(t.TempDir(), "none.pem")})
+	findingtest.Holds(t, f, fault.Config, "push", finding.Error, "ca_file")
+	f = nil
+	pushheaders.CheckFiles(&f, &config.Push{})
 	if len(f) != 0 {
 		t.Errorf("%+v", f)
 	}

@@ -84,31 +84,36 @@ func deadline(sub messages.SubscriptionRef) time.Duration {
 
 // confirm sends body for at most MaxInFlight deliveries, and waits until JetStream confirms.
 func (s *Store) confirm(ctx context.Context, a *account, sub messages.SubscriptionRef, deliveries []messages.Delivery, body []byte) error {
-	if err := a.inFlight.Acquire(ctx, int64(len(deliveries))); err != nil {
+	release, err := a.inFlight.acquire(ctx, subscriptionSlots(sub), len(deliveries))
+	if err != nil {
 		return fmt.Errorf("wait to acknowledge: %w", err)
 	}
-	defer a.inFlight.Release(int64(len(deliveries)))
+	defer release()
 	out := make([]nats.Msg, len(deliveries))
 	for i, d := range deliveries {
 		out[i] = nats.Msg{Subject: ackSubject(sub, d), Data: body}
 	}
-	b, err := a.request(out)
+	b, err := a.request(out, isConfirmation)
 	if err != nil {
 		return err
 	}
 	defer b.stop()
-	answers, err := b.wait(ctx, min(confirmPatience, s.cfg.Timeout))
+	answers, err := b.wait(ctx, min(confirmPatience, s.cfg.Timeout), nil)
 	if errors.Is(err, errNoAnswer) {
 		if err := s.whyUnconfirmed(ctx, sub, deliveries, answers); err != nil {
 			return err
 		}
-		answers, err = b.wait(ctx, s.cfg.Timeout)
+		answers, err = b.wait(ctx, s.cfg.Timeout, nil)
 	}
 	if err == nil && slices.ContainsFunc(answers, isNoResponders) {
 		return s.whyNoConsumer(ctx, sub)
 	}
 	return err
 }
+
+// isConfirmation reports whether a message can be JetStream's answer to an acknowledgement,
+// which is empty. A project can have answers to its own messages sent to any subject.
+func isConfirmation(m *nats.Msg) bool { return len(m.Data) == 0 }
 
 // whyUnconfirmed says why JetStream did not answer acknowledgements; nil: it may still do so.
 func (s *Store) whyUnconfirmed(ctx context.Context, sub messages.SubscriptionRef, deliveries []messages.Delivery, answers []*nats.Msg) error {

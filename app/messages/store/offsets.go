@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -73,7 +74,7 @@ func (s *Store) OffsetAt(ctx context.Context, sub messages.SubscriptionRef, t ti
 	if err != nil {
 		return 0, err
 	}
-	t = t.UTC()
+	t = storable(t)
 	consumer, err := js.CreateConsumer(ctx, sub.Project.Name, jetstream.ConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &t,
 		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1,
@@ -86,4 +87,17 @@ func (s *Store) OffsetAt(ctx context.Context, sub messages.SubscriptionRef, t ti
 	// Nobody waits for this, and if it fails the server deletes it after a minute.
 	_ = js.Conn().Publish("$JS.API.CONSUMER.DELETE."+info.Stream+"."+info.Name, nil)
 	return max(1, info.Delivered.Stream+1), nil
+}
+
+// storable returns the nearest time that JetStream can compare: it counts nanoseconds from 1970
+// in 64 bits.
+func storable(t time.Time) time.Time {
+	first, last := time.Unix(0, 1), time.Unix(0, math.MaxInt64)
+	switch {
+	case t.Before(first):
+		t = first
+	case t.After(last):
+		t = last
+	}
+	return t.UTC()
 }

@@ -40,6 +40,19 @@ func readAck(m *nats.Msg, stream string) (uint64, error) {
 	}
 }
 
+// isAnswerOf reports whether a message can be JetStream's answer to one that was published into
+// a stream. Another project of the account can have the answers to its own messages sent to any
+// subject: these name its own stream.
+func isAnswerOf(m *nats.Msg, stream string) bool {
+	if _, ok := readPlainAck(m.Data, stream); ok || len(m.Data) == 0 {
+		return true
+	}
+	var answer struct {
+		Stream string `json:"stream"`
+	}
+	return json.Unmarshal(m.Data, &answer) != nil || answer.Stream == "" || answer.Stream == stream
+}
+
 // readPlainAck reads {"stream":"S","seq":N}, which is the usual answer, as fast as it comes.
 func readPlainAck(text []byte, stream string) (uint64, bool) {
 	rest, ok := bytes.CutPrefix(text, []byte(`{"stream":"`))

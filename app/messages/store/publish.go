@@ -84,12 +84,13 @@ func headerSize(header nats.Header) int {
 
 // publish publishes at most MaxInFlight messages, and appends their ids.
 func (s *Store) publish(ctx context.Context, a *account, topic messages.TopicRef, out []nats.Msg, ids []string) ([]string, error) {
-	if err := a.inFlight.Acquire(ctx, int64(len(out))); err != nil {
+	release, err := a.inFlight.acquire(ctx, topicSlots(topic), len(out))
+	if err != nil {
 		return nil, fmt.Errorf("wait to publish: %w", err)
 	}
-	defer a.inFlight.Release(int64(len(out)))
+	defer release()
 	for tries := s.cfg.Timeout / noLeaderPause; ; tries-- {
-		answers, err := s.send(ctx, a, out)
+		answers, err := s.send(ctx, a, topic, out)
 		if isUnserved(answers) {
 			// Nothing was stored, so nothing is published twice or out of order.
 			if err := s.whyNoTopic(ctx, topic); !errors.Is(err, errNoLeader) || tries <= 0 {
@@ -105,13 +106,22 @@ func (s *Store) publish(ctx context.Context, a *account, topic messages.TopicRef
 }
 
 // send sends messages, and returns the answers to them.
-func (s *Store) send(ctx context.Context, a *account, out []nats.Msg) ([]*nats.Msg, error) {
-	b, err := a.request(out)
+func (s *Store) send(ctx context.Context, a *account, topic messages.TopicRef, out []nats.Msg) ([]*nats.Msg, error) {
+	b, err := a.request(out, func(m *nats.Msg) bool { return isAnswerOf(m, topic.Project.Name) })
 	if err != nil {
 		return nil, err
 	}
 	defer b.stop()
-	return b.wait(ctx, s.cfg.Timeout)
+	answers, err := b.wait(ctx, s.cfg.Timeout, b.refused)
+	if errors.Is(err, errForeign) {
+		// Another stream has the subject; or else another project sends the answers to its own
+		// messages here, which are nothing to wait for.
+		if why := s.whyNoTopic(ctx, topic); errors.Is(why, messages.ErrNoStream) {
+			return nil, why
+		}
+		answers, err = b.wait(ctx, s.cfg.Timeout, nil)
+	}
+	return answers, err
 }
 
 // isUnserved reports whether nobody received any of the messages.

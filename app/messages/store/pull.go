@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -69,7 +70,7 @@ func (s *Store) Pull(ctx context.Context, ref messages.SubscriptionRef, maxMessa
 	}
 	p := &pull{
 		store: s, conn: a.conn, ref: ref, max: max(1, maxMessages), maxBytes: maxBytes,
-		inbox:   a.conn.NewInbox(),
+		inbox:   a.conn.NewInbox() + "." + rand.Text(), // nobody guesses it who has seen another one
 		subject: "$JS.API.CONSUMER.MSG.NEXT." + ref.Project.Name + "." + ref.Subscription.Name,
 	}
 	p.arrived = make(chan *nats.Msg, p.max+spareStatuses)
@@ -210,7 +211,7 @@ func (p *pull) ended(status *nats.Msg) (end ending, sent int) {
 // receive keeps a message. It returns false for a status.
 func (p *pull) receive(m *nats.Msg) bool {
 	if m.Reply == "" {
-		return false
+		return m.Header.Get(statusHeader) == "" // an answer to somebody's message ends nothing
 	}
 	d, ok := parseDelivery(m.Reply, p.ref.Project.Name, p.ref.Subscription.Name, p.store.cfg.Now())
 	if ok {

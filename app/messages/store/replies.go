@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,24 +22,25 @@ type replies struct {
 	prefix string
 
 	mu      sync.Mutex
-	last    uint64
-	batches map[uint64]*batch
+	batches map[string]*batch
 }
 
 // batch is a number of requests that wait for their answers.
 type batch struct {
 	replies *replies
-	id      uint64
-	prefix  string // of reply subjects; the index follows
+	id      string               // random: who sees one reply subject guesses no other one
+	prefix  string               // of reply subjects; the index follows
+	accepts func(*nats.Msg) bool // reports whether a message can be an answer
 
 	mu      sync.Mutex
 	answers []*nats.Msg   // nil: not yet
 	missing int           // of answers
+	refused chan struct{} // gets one value once something came that is no answer
 	all     chan struct{} // closed when none is missing
 }
 
 func newReplies(conn *nats.Conn) (*replies, error) {
-	r := &replies{prefix: conn.NewInbox() + ".", batches: make(map[uint64]*batch)}
+	r := &replies{prefix: conn.NewInbox() + ".", batches: make(map[string]*batch)}
 	sub, err := conn.Subscribe(r.prefix+"*.*", r.receive)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to answers: %w", err)
@@ -48,23 +50,22 @@ func newReplies(conn *nats.Conn) (*replies, error) {
 }
 
 // start registers a batch of n requests.
-func (r *replies) start(n int) *batch {
-	b := &batch{replies: r, answers: make([]*nats.Msg, n), missing: n, all: make(chan struct{})}
+func (r *replies) start(n int, accepts func(*nats.Msg) bool) *batch {
+	b := &batch{replies: r, id: rand.Text(), accepts: accepts, answers: make([]*nats.Msg, n), missing: n, refused: make(chan struct{}, 1), all: make(chan struct{})}
+	b.prefix = r.prefix + b.id + "."
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.last++
-	b.id = r.last
-	b.prefix = r.prefix + strconv.FormatUint(b.id, 36) + "."
 	r.batches[b.id] = b
 	return b
 }
 
-// request sends messages, whose answers then arrive at the batch.
-func (a *account) request(out []nats.Msg) (*batch, error) {
+// request sends messages, whose answers then arrive at the batch. What accepts refuses is no
+// answer.
+func (a *account) request(out []nats.Msg, accepts func(*nats.Msg) bool) (*batch, error) {
 	if !a.conn.IsConnected() {
 		return nil, errDisconnected // what is published now would be kept, and sent after the answer
 	}
-	b := a.replies.start(len(out))
+	b := a.replies.start(len(out), accepts)
 	for i := range out {
 		out[i].Reply = b.subject(i)
 		if err := a.conn.PublishMsg(&out[i]); err != nil {
@@ -94,15 +95,18 @@ func (r *replies) receive(m *nats.Msg) {
 	if !ok {
 		return
 	}
-	number, err := strconv.ParseUint(id, 36, 64)
-	if err != nil {
-		return
-	}
 	r.mu.Lock()
-	b := r.batches[number]
+	b := r.batches[id]
 	r.mu.Unlock()
 	i, err := strconv.Atoi(index)
 	if b == nil || err != nil || i < 0 || i >= len(b.answers) {
+		return
+	}
+	if !b.accepts(m) {
+		select {
+		case b.refused <- struct{}{}:
+		default:
+		}
 		return
 	}
 	b.mu.Lock()
@@ -115,13 +119,20 @@ func (r *replies) receive(m *nats.Msg) {
 	}
 }
 
-// wait returns the answers once they are complete, the context ends, or none has come for the
-// time of timeout. An answer that is missing is nil.
-func (b *batch) wait(ctx context.Context, timeout time.Duration) ([]*nats.Msg, error) {
+// errForeign: something came that is no answer to this request.
+var errForeign = errors.New("the answer of another stream")
+
+// wait returns the answers once they are complete, the context ends, none has come for the time
+// of timeout, or foreign says that something came that is no answer (errForeign). An answer that is missing is
+// nil.
+func (b *batch) wait(ctx context.Context, timeout time.Duration, foreign <-chan struct{}) ([]*nats.Msg, error) {
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	for missing := len(b.answers); ; {
 		select {
+		case <-foreign:
+			answers, _ := b.sofar()
+			return answers, errForeign
 		case <-b.all:
 			return b.answers, nil // nobody changes them any more
 		case <-timer.C:

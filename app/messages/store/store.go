@@ -19,7 +19,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"golang.org/x/sync/semaphore"
 
 	"usher/api/messages"
 )
@@ -36,8 +35,8 @@ type Config struct {
 	Now      func() time.Time
 	// Timeout bounds how long JetStream may take for an answer; 0: 5 s.
 	Timeout time.Duration
-	// MaxInFlight bounds the messages of an account that are on their way to JetStream, or to
-	// be acknowledged by it; 0: 4,096. Whoever comes later waits.
+	// MaxInFlight bounds the messages of a topic that are on their way to JetStream, and those
+	// of a subscription that it has to acknowledge; 0: 4,096. Whoever comes later waits.
 	MaxInFlight int
 }
 
@@ -55,7 +54,7 @@ var _ messages.Store = (*Store)(nil)
 type account struct {
 	conn     *nats.Conn
 	replies  *replies
-	inFlight *semaphore.Weighted
+	inFlight *slots
 }
 
 // New returns a Store.
@@ -81,7 +80,7 @@ func (s *Store) account(ctx context.Context, name string) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
-	a = &account{conn: conn, replies: r, inFlight: semaphore.NewWeighted(int64(s.cfg.MaxInFlight))}
+	a = &account{conn: conn, replies: r, inFlight: newSlots(s.cfg.MaxInFlight)}
 	s.accounts[name] = a
 	// Connections that nobody used are closed, and their subscription with them.
 	maps.DeleteFunc(s.accounts, func(_ string, a *account) bool { return a.conn.IsClosed() })
