@@ -131,6 +131,16 @@ func TestLeaderDies(t *testing.T) {
 	}
 }
 
+// pending waits until the server that leads the consumer has n messages to deliver. It can be
+// behind the one that has confirmed them.
+func pending(t *testing.T, f *fixture, n uint64) {
+	t.Helper()
+	callouttest.Eventually(t, "the consumer has the messages", func() bool {
+		c, err := f.other.Consumer(f.ctx(t), "P", "S")
+		return err == nil && c.CachedInfo().NumPending == n
+	})
+}
+
 // wholePulls: a pull brings as many messages as it asks for, and none of them is lost until the
 // ack deadline. The servers tell that a request has ended before they send its messages.
 func wholePulls(t *testing.T, f *fixture) {
@@ -139,6 +149,7 @@ func wholePulls(t *testing.T, f *fixture) {
 	for range 4 {
 		f.publish(t, "1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
 	}
+	pending(t, f, 4*n)
 	for range 4 {
 		got, err := f.Pull(f.ctx(t), f.sub, n, 1<<20, 0)
 		must(t, err)
@@ -149,6 +160,7 @@ func wholePulls(t *testing.T, f *fixture) {
 	}
 	// A large message stays behind, because it is too large for the pull.
 	f.publish(t, "a", "b", strings.Repeat("c", 2000))
+	pending(t, f, 3)
 	for _, want := range []int{2, 1} {
 		got, err := f.Pull(f.ctx(t), f.sub, n, 1000, 0)
 		must(t, err)
