@@ -104,6 +104,7 @@ func TestPushConfig(t *testing.T) {
 		say(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status); _, _ = io.WriteString(w, text) })
 	}
 	text(404, first.VerificationHash)
+	verify(401, `"the endpoint answered with status 404"`)
 	verify(401, "Endpoint verification failed.Wrong response status code")
 	text(200, first.VerificationHash+"\n")
 	verify(401, "Endpoint verification failed.Wrong verification hash")

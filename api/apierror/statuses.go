@@ -15,7 +15,7 @@ func Statuses() []Status {
 		{http.StatusBadRequest, "BAD_REQUEST", "The body does not have the shape that the route takes, or a logout token is not good. The log gives the reason."},
 		{http.StatusBadRequest, "INVALID_ARGUMENT", "A name, a parameter or a value in the body is invalid, or the change would break a rule of the directory."},
 		{http.StatusUnauthorized, "UNAUTHORIZED", "The request has no key, or an invalid one: unknown, mistyped, expired, disabled, not yet valid, or from a network that the key does not allow. The log gives the reason."},
-		{http.StatusForbidden, "FORBIDDEN", "The key is valid, but no role of its user permits the request."},
+		{http.StatusForbidden, "FORBIDDEN", "The key is valid, but no role of its user permits the request, or the ACL of the topic or subscription does not name the user. The answer does not say which; the log, and for changes and messages the audit, have it under the `request_id`."},
 		{http.StatusForbidden, "ACCESS_FORBIDDEN", "The client certificate is not of a CA that is accepted, has expired, is not active yet or has been revoked; or the binding may not be used: it is disabled, not valid at this time or from this address, or its user is disabled. The log gives the reason."},
 		{http.StatusNotFound, "NOT_FOUND", "The resource does not exist. Only a valid key learns whether a project exists."},
 		{http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "The path has other methods; `Allow` lists them."},

@@ -20,7 +20,7 @@ func topic(r *rest.Request) (TopicRef, error) {
 	if r.IgnoresACLs() || slices.ContainsFunc(m.Topics, func(t *directory.Topic) bool { return t.Name == name }) {
 		return ref, nil
 	}
-	return TopicRef{}, apierror.Forbidden()
+	return TopicRef{}, r.NotInACL()
 }
 
 func topicOf(r *rest.Request, project, name string) (TopicRef, bool) {
@@ -47,7 +47,7 @@ func subscription(r *rest.Request) (SubscriptionRef, error) {
 	}
 	m, _ := r.Snapshot.Member(project, r.Caller.Name)
 	if !r.IgnoresACLs() && !slices.ContainsFunc(m.Subs, func(s *directory.Subscription) bool { return s.Name == name }) {
-		return SubscriptionRef{}, apierror.Forbidden()
+		return SubscriptionRef{}, r.NotInACL()
 	}
 	t, ok := topicOf(r, project, sub.Topic)
 	if !ok {

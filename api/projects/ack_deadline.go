@@ -31,7 +31,7 @@ func (h *Handlers) modifyAckDeadline(r *rest.Request) (*rest.Response, error) {
 		}
 		m, restricted := visibleByACL(r)
 		if restricted && !slices.ContainsFunc(m.Subs, func(s *directory.Subscription) bool { return s.Name == name }) {
-			return nil, apierror.Forbidden()
+			return nil, r.NotInACL()
 		}
 		p, _ := s.Project(project)
 		sub := *old

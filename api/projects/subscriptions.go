@@ -42,7 +42,7 @@ func (h *Handlers) showSubscription(r *rest.Request) (*rest.Response, error) {
 	_, exists := r.Snapshot.Subscription(project, name)
 	m, restricted := visibleByACL(r)
 	if exists && restricted && !slices.ContainsFunc(m.Subs, func(s *directory.Subscription) bool { return s.Name == name }) {
-		return nil, apierror.Forbidden()
+		return nil, r.NotInACL()
 	}
 	response, err := r.Show(apierror.Subscription, push.View(project, name))
 	if err != nil {

@@ -35,7 +35,7 @@ func showTopic(r *rest.Request) (*rest.Response, error) {
 	_, exists := r.Snapshot.Topic(project, name)
 	m, restricted := visibleByACL(r)
 	if exists && restricted && !slices.ContainsFunc(m.Topics, func(t *directory.Topic) bool { return t.Name == name }) {
-		return nil, apierror.Forbidden()
+		return nil, r.NotInACL()
 	}
 	return r.Show(apierror.Topic, topicView(project, name))
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -103,7 +104,7 @@ func (h *Handlers) ask(ctx context.Context, p *directory.Push) error {
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return failed(wire.VerificationWrongStatus, nil)
+		return failed(wire.VerificationWrongStatus, nil).WithDetails(fmt.Sprintf("the endpoint answered with status %d", response.StatusCode))
 	}
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	switch {

@@ -2,6 +2,8 @@ package rest
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -140,10 +142,29 @@ func (r *Request) authorize(s *snapshot.Snapshot, user *directory.User) error {
 		roles = m.Roles
 	}
 	if !r.Route.Access.Permits(user.ServiceRoles, roles) {
-		return apierror.Forbidden()
+		return apierror.Forbidden().WithCause(r.Route.Access.missing(user.Name, r.vars[VarProject]))
 	}
 	return nil
 }
+
+// limitForbidden counts a request that a handler refuses to its caller, if nothing else bounds
+// how many of them log and audit show.
+func (r *Request) limitForbidden(err error) error {
+	if err == nil || r.Route.Changes() || r.Caller == nil {
+		return err
+	}
+	if e := apierror.From(err); e.Code == http.StatusForbidden {
+		return r.limit(r.router.notAllowed, r.Caller.ID.String(), e, refusedOften)
+	}
+	return err
+}
+
+// NotInACL refuses a request for a topic or a subscription whose ACL does not name the caller.
+func (r *Request) NotInACL() *apierror.Error {
+	return apierror.Forbidden().WithCause(fmt.Errorf("user %s is not in the ACL of %s", r.Caller.Name, r.resource()))
+}
+
+const refusedOften = "Too many requests that are refused to this user"
 
 // Reauthorize checks the caller again in a newer snapshot, such as the one that a change
 // is made on: the credential must still be valid, and the roles must still permit the request.

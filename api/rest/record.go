@@ -48,7 +48,7 @@ func (r *Request) log(err error, took time.Duration) {
 	case r.status >= http.StatusInternalServerError:
 		level = slog.LevelError
 	case r.RateLimited:
-	case r.Caller != nil && r.Route.Changes(), r.refused:
+	case r.Caller != nil && (r.Route.Changes() || r.status == http.StatusForbidden), r.refused:
 		level = slog.LevelInfo
 	}
 	attrs := []slog.Attr{
@@ -79,13 +79,21 @@ func (r *Request) causeOf(err error) string {
 	return r.redact(text, maxCause)
 }
 
-// audit writes a change into the audit. A request without an actor changes nothing, and
-// is not audited.
+// audited reports whether the audit has a line about a request that ended with err: if it was
+// to change something, or if its caller may not publish or consume the messages.
+func (r *Request) audited(err error) bool {
+	if r.DryRun || r.RateLimited || r.Change.Actor == "" { // nobody changes nothing
+		return false
+	}
+	return r.Route.Changes() || r.Route.MovesMessages && err != nil && apierror.From(err).Code == http.StatusForbidden
+}
+
+// audit writes a change, or what was refused, into the audit.
 func (r *Request) audit(err error, took time.Duration) {
 	if r.Caller != nil {
 		r.Change.Actor, r.Change.ActorKeyID = r.Caller.Name, r.Identity.KeyID
 	}
-	if !r.Route.Changes() || r.DryRun || r.RateLimited || r.Change.Actor == "" {
+	if !r.audited(err) {
 		return
 	}
 	change := r.Change

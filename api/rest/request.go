@@ -116,7 +116,7 @@ func (r *Request) handle() (*Response, error) {
 			return nil, err
 		}
 		if err := r.authorize(r.Snapshot, r.Caller); err != nil {
-			return nil, r.limit(r.router.notAllowed, r.Caller.ID.String(), apierror.From(err), "Too many requests that are refused to this user")
+			return nil, r.limit(r.router.notAllowed, r.Caller.ID.String(), apierror.From(err), refusedOften)
 		}
 	}
 	if err := r.checkDirectory(); err != nil {
@@ -126,7 +126,8 @@ func (r *Request) handle() (*Response, error) {
 		return nil, err
 	}
 	r.setAuthor()
-	return r.Route.Handler(r)
+	response, err := r.Route.Handler(r)
+	return response, r.limitForbidden(err)
 }
 
 // PathName is what AMS accepts as a name in a path. The directory has stricter rules for
@@ -155,6 +156,9 @@ func (r *Request) checkPath() error {
 	for _, name := range r.Route.Variables() {
 		if NameIn(name).MatchString(r.vars[name]) {
 			continue
+		}
+		if _, verb := r.router.methods(r.HTTP.URL.EscapedPath()); len(verb) > 0 && !hasVerb(r.Route.Path) {
+			return apierror.MethodNotAllowed(verb)
 		}
 		shape := apierror.NameFormat
 		switch name {

@@ -1,9 +1,11 @@
 package rest
 
 import (
+	"errors"
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"usher/directory"
@@ -37,6 +39,23 @@ func (a Access) AndPushWorkers() Access {
 // always true.
 func (a *Access) Permits(service []directory.ServiceRole, project []directory.Role) bool {
 	return a.Open || a.AnyKey || overlap(a.Service, service) || overlap(a.Project, project)
+}
+
+// missing says, for log and audit, which roles a user would need one of.
+func (a *Access) missing(user, project string) error {
+	text := "user " + user + " has none of the service roles " + list(a.Service)
+	if len(a.Project) > 0 {
+		text += ", and in project " + project + " none of the roles " + list(a.Project)
+	}
+	return errors.New(text)
+}
+
+func list[T ~string](all []T) string {
+	texts := make([]string, len(all))
+	for i, v := range all {
+		texts[i] = string(v)
+	}
+	return strings.Join(texts, ", ")
 }
 
 func overlap[T comparable](x, y []T) bool {
@@ -73,7 +92,7 @@ type Route struct {
 	Writes    bool // changes the directory, though its method is GET
 
 	KeepsDirectory bool // changes something else than the directory
-	MovesMessages  bool // publishes or consumes messages, which is counted and traced but not audited
+	MovesMessages  bool // publishes or consumes messages, which is counted and traced; only a refusal is audited
 	ReadsBody      bool // the handler reads the body itself; Body is only its shape for the documents
 	OAuthErrors    bool // errors are wire.OAuthError (RFC 6749 section 5.2) instead of wire.Error
 

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 
@@ -43,11 +44,30 @@ func NewRouter(cfg Config, routes []Route) (*Router, error) { //nolint:gocritic 
 }
 
 func (rt *Router) methodNotAllowed(r *Request) (*Response, error) {
-	var allowed []string
+	all, verb := rt.methods(r.HTTP.URL.EscapedPath())
+	if len(verb) > 0 {
+		return nil, apierror.MethodNotAllowed(verb)
+	}
+	return nil, apierror.MethodNotAllowed(all)
+}
+
+// methods returns the methods that a path has. verb are those of routes with a custom method
+// such as ":publish": for a route without, that is a part of the name, which no name has.
+func (rt *Router) methods(path string) (all, verb []string) {
 	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodPost, http.MethodPut} {
-		if rt.Match(chi.NewRouteContext(), method, r.HTTP.URL.EscapedPath()) {
-			allowed = append(allowed, method)
+		pattern := rt.Find(chi.NewRouteContext(), method, path)
+		if pattern == "" {
+			continue
+		}
+		all = append(all, method)
+		if hasVerb(pattern) {
+			verb = append(verb, method)
 		}
 	}
-	return nil, apierror.MethodNotAllowed(allowed)
+	return all, verb
+}
+
+// hasVerb reports whether a pattern ends with a variable and a custom method.
+func hasVerb(pattern string) bool {
+	return strings.Contains(pattern[strings.LastIndexByte(pattern, '/')+1:], "}:")
 }
