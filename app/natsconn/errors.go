@@ -14,10 +14,13 @@ func TimedOut(err error) bool {
 	return errors.Is(err, nats.ErrTimeout) || errors.As(err, &e) && e.Timeout()
 }
 
-// AuthTimedOut reports whether a server had not authorized the connection when its first
-// PING was due, after two seconds. It waits for usher, and usher does not answer. nats.go
-// has no error value for this, only a text.
-func AuthTimedOut(err error) bool { return strings.Contains(err.Error(), "got 'PING'") }
+// AuthTimedOut reports whether a server did not authorize the connection in time: until its
+// first PING was due, after two seconds, or until its authorization.timeout. It waits for
+// usher, and usher does not answer. nats.go has no error values for these, only texts.
+func AuthTimedOut(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "got 'PING'") || strings.Contains(strings.ToLower(text), "authentication timeout")
+}
 
 // FileError is about a file that the configuration names.
 type FileError struct {

@@ -42,7 +42,7 @@ func newFleet(tb testing.TB, n int, cfg callouttest.ServiceConfig) *fleet {
 	stop := make(chan struct{})
 	var reloading sync.WaitGroup
 	reloading.Go(func() {
-		tick := time.NewTicker(10 * time.Millisecond)
+		tick := time.NewTicker(50 * time.Millisecond) // each reads and checks all keys
 		defer tick.Stop()
 		for {
 			select {

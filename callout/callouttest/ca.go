@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -23,7 +24,7 @@ type CA struct {
 	dir    string
 	key    *ecdsa.PrivateKey
 	above  []*x509.Certificate // of an intermediate CA: from its issuer to the root
-	serial int64
+	serial atomic.Int64        // of the last certificate
 }
 
 // NewCA creates a certificate authority.
@@ -44,7 +45,8 @@ func NewCA(tb testing.TB) *CA {
 	Must(tb, err)
 	cert, err := x509.ParseCertificate(der)
 	Must(tb, err)
-	ca := &CA{Cert: cert, dir: tb.TempDir(), key: key, serial: 2}
+	ca := &CA{Cert: cert, dir: tb.TempDir(), key: key}
+	ca.serial.Store(1)
 	ca.File = filepath.Join(ca.dir, "ca.pem")
 	writePEM(tb, ca.File, "CERTIFICATE", der)
 	return ca

@@ -30,13 +30,12 @@ func (ca *CA) Certificate(tb testing.TB, change func(*x509.Certificate)) *Certif
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	Must(tb, err)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(ca.serial),
+		SerialNumber: big.NewInt(ca.serial.Add(1)),
 		NotBefore:    time.Now().Add(-time.Hour),
 		NotAfter:     time.Now().Add(24 * time.Hour),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
-	ca.serial++
 	if change != nil {
 		change(template)
 	}
@@ -61,7 +60,9 @@ func (ca *CA) Intermediate(tb testing.TB, cn string, change func(*x509.Certifica
 			change(c)
 		}
 	})
-	return &CA{Cert: c.Cert, File: ca.File, dir: ca.dir, key: c.Key, above: ca.chain(), serial: 2}
+	intermediate := &CA{Cert: c.Cert, File: ca.File, dir: ca.dir, key: c.Key, above: ca.chain()}
+	intermediate.serial.Store(1)
+	return intermediate
 }
 
 // PEM returns the chain as nats-server sends it.

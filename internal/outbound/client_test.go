@@ -154,7 +154,7 @@ func TestAnswers(t *testing.T) {
 		"other port":      {change: func(r *outbound.Rules) { r.Ports = []uint16{443} }, want: "the port is not allowed"},
 		"http":            {address: "http://example.com", want: "the scheme is not allowed"},
 		"private":         {change: func(r *outbound.Rules) { r.AllowNetworks = nil }, want: "the host has no address that is allowed"},
-		"no name":         {change: func(r *outbound.Rules) { r.Resolver = unknown{} }, want: "the name has no address"},
+		"no name":         {change: func(r *outbound.Rules) { r.Resolver = unknown{} }, want: "the host has no address that is allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -37,9 +37,14 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Refused reports whether the rules refuse the address, so that another attempt is of no use
-// until the rules or the addresses of the name change.
+// Refused reports whether the rules refuse the address or the name has none, so that another
+// attempt is of no use until the rules or the addresses of the name change. The two are not
+// told apart: whoever may choose addresses must not learn the names inside the network.
 func (e *Error) Refused() bool {
+	var dns *net.DNSError
+	if errors.As(e.Err, &dns) && dns.IsNotFound {
+		return true
+	}
 	return errors.Is(e.Err, ErrURL) || errors.Is(e.Err, ErrScheme) || errors.Is(e.Err, ErrPort) || errors.Is(e.Err, ErrAddress)
 }
 
@@ -61,8 +66,8 @@ func (e *Error) reason() string {
 	switch {
 	case errors.Is(e.Err, context.Canceled):
 		return "the request was canceled"
-	case errors.As(e.Err, &dns) && dns.IsNotFound:
-		return "the name has no address"
+	case errors.As(e.Err, &dns) && dns.IsNotFound: // not told apart from a name inside the network
+		return ErrAddress.Error()
 	case errors.As(e.Err, &dns):
 		return "the name could not be resolved"
 	case errors.Is(e.Err, os.ErrDeadlineExceeded), errors.Is(e.Err, context.DeadlineExceeded), errors.As(e.Err, &network) && network.Timeout():
@@ -90,6 +95,7 @@ func hostOf(u *url.URL) string { return u.Hostname() }
 type body struct {
 	io.ReadCloser
 
+	ctx  context.Context //nolint:containedctx // of the request
 	left int64
 	host string
 }
@@ -104,6 +110,10 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= int64(n); b.left < 0 {
 		return n + int(b.left), &Error{b.host, ErrBody}
+	}
+	// The server may end its answer because the request was given up.
+	if err == io.EOF && b.ctx.Err() != nil {
+		err = b.ctx.Err()
 	}
 	if err != nil && err != io.EOF {
 		err = &Error{b.host, err}

@@ -141,6 +141,6 @@ func (c *Client) Do(request *http.Request) (*http.Response, error) {
 		}
 		return nil, &Error{Host: host, Err: err}
 	}
-	response.Body = &body{ReadCloser: response.Body, left: c.rules.MaxBody, host: host}
+	response.Body = &body{ReadCloser: response.Body, ctx: request.Context(), left: c.rules.MaxBody, host: host}
 	return response, nil
 }

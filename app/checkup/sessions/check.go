@@ -81,10 +81,10 @@ func checkUser(ctx context.Context, f *finding.List, cfg *config.Config, s *Serv
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	switch {
 	case err == nil:
-	case errors.Is(err, nats.ErrAuthorization), natsconn.AuthTimedOut(err):
+	case errors.Is(err, nats.ErrAuthorization):
 		f.Fail(fault.Config, userCheck, s.URL, userHint(cfg), "the server denies the user of the system account for sessions: %v", err)
 		return
-	case natsconn.TimedOut(err): // the service user can connect
+	case natsconn.TimedOut(err), natsconn.AuthTimedOut(err): // the service user can connect; whose time is over first does not matter
 		f.Fail(fault.Config, userCheck, s.URL, userHint(cfg), "the server does not let in the user of the system account for sessions; it asks usher, which does not answer: %v", err)
 		return
 	default:

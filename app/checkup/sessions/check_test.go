@@ -66,6 +66,8 @@ func withUser(t *testing.T, listed bool, edit func(publish, subscribe []string) 
 	on := callouttest.ServerConfig{Keys: keys, SystemUsers: []string{fmt.Sprintf("{user: closer, password: %q%s}", callouttest.Password, permissions)}}
 	if listed {
 		on.AuthUsers = []string{"closer"}
+	} else {
+		on.Timeout = 10 // later than the check gives up: at that time the server answers as if usher had denied
 	}
 	srv := callouttest.StartServer(t, on)
 	values := map[string]string{"sessions.user": "closer", "sessions.password_file": "password"}
