@@ -11,6 +11,7 @@ import (
 
 // TestCheckMQTTAccounts: an account of accounts.mqtt_client_ids that no client uses is a warning.
 func TestCheckMQTTAccounts(t *testing.T) {
+	t.Parallel()
 	cfg := config.Default()
 	cfg.Accounts.ServiceAdmin, cfg.Accounts.Ingest, cfg.Accounts.HealthCheck = "ADMINS", "INGEST", "HEALTH"
 	cfg.Accounts.MQTTClientIDs = map[string]string{

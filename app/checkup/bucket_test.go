@@ -293,6 +293,7 @@ func TestCheckSnapshot(t *testing.T) {
 }
 
 func TestSupportsBuckets(t *testing.T) {
+	t.Parallel()
 	for version, want := range map[string]bool{
 		"2.11.9": false, "2.9.25": false, "1.99.0": false, "2.12.0": true, "2.15.2": true, "3.0.0": true, "2.12.0-RC.1": true, "": true, "new": true,
 	} {

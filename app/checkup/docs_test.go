@@ -17,6 +17,7 @@ import (
 // TestChecksAreDocumented: docs/reference/checks.md lists every check that a finding can
 // name, and no other. The names are the arguments for all parameters called check.
 func TestChecksAreDocumented(t *testing.T) {
+	t.Parallel()
 	reported := reportedChecks(t)
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "reference", "checks.md"))
 	callouttest.Must(t, err)

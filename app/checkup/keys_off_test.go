@@ -15,6 +15,7 @@ import (
 // TestCheckKeysOff: check finds passwords and certificates that the configuration does not
 // accept.
 func TestCheckKeysOff(t *testing.T) {
+	t.Parallel()
 	const text = `users:
   - name: alice
     password: {hash: "$2a$11$PWIFAL8RsWyGI3jVZtO9Nu8.6jOxzxfZo7c/W0eLk017hjgUKWrhy"}

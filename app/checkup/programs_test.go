@@ -17,6 +17,7 @@ import (
 
 // TestCheckPrograms: check finds a program that does not sign.
 func TestCheckPrograms(t *testing.T) {
+	t.Parallel()
 	program := callouttest.Build(t, "signer", "usher/issuer/testdata/signer")
 	keys, other := callouttest.NewKeys(t), callouttest.NewKeys(t)
 	seed, wrong := filepath.Join(t.TempDir(), "a.nk"), filepath.Join(t.TempDir(), "b.nk")

@@ -12,6 +12,7 @@ import (
 // Attack: a member uses a fault of an old nats-server to exceed the grant
 // Held by: usher check names each server whose release has the fault, and a release without it
 func TestCheckRelease(t *testing.T) {
+	t.Parallel()
 	const second, trace = "second CONNECT", "Nats-Trace-Dest"
 	for version, want := range map[string][]string{
 		"2.9.25": {second, trace}, "2.10.0": {second}, "2.10.29": {second},
@@ -44,6 +45,7 @@ func TestCheckRelease(t *testing.T) {
 // TestEnforcementGapsAreTested: callout/features_test.go tests each gap that check warns of
 // against real servers, and writes its row.
 func TestEnforcementGapsAreTested(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../docs/reference/compatibility.md")
 	callouttest.Must(t, err)
 	for _, gap := range enforcementGaps() {

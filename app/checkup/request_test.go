@@ -19,6 +19,7 @@ import (
 
 // TestClockSkew: the clocks may differ by at most callout.clock_skew.
 func TestClockSkew(t *testing.T) {
+	t.Parallel()
 	keys, err := keyring.Load(callouttest.KeyringDir(t, true, callouttest.NewKeys(t)), keyring.Config{})
 	callouttest.Must(t, err)
 	cfg := config.Default()
@@ -43,6 +44,7 @@ func TestClockSkew(t *testing.T) {
 // TestTimeout: the server waits longer than clients and than callout.budget, which is not
 // shorter than the patience of clients.
 func TestTimeout(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		timeout, budget time.Duration
 		want            finding.Severity

@@ -11,6 +11,7 @@ import (
 
 // TestRetiredHint: only a retired issuer has this hint.
 func TestRetiredHint(t *testing.T) {
+	t.Parallel()
 	stolen, fresh := callouttest.NewKeys(t), callouttest.NewKeys(t)
 	dir := callouttest.KeyringDir(t, true, fresh)
 	state := "keys:\n  - {kind: issuer, public_key: " + stolen.Issuer + ", state: retired, since: 2026-01-02T03:04:05Z}\n"

@@ -14,6 +14,7 @@ import (
 
 // TestCheckRuleNames: check finds what rules of identities name and the directory lacks.
 func TestCheckRuleNames(t *testing.T) {
+	t.Parallel()
 	const text = `users:
   - {name: alice}
 projects:

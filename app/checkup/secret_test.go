@@ -9,6 +9,7 @@ import (
 
 // TestSecretHint: the hint names the file with the credential of the service user.
 func TestSecretHint(t *testing.T) {
+	t.Parallel()
 	for key, want := range map[string]config.NATS{
 		"nats.password_file": {PasswordFile: "a"}, "nats.nkey_file": {NKeyFile: "a"}, "nats.creds_file": {CredsFile: "a"},
 	} {

@@ -78,7 +78,7 @@ func crowds(sessions int) map[string]crowd {
 
 // The bound is that of a million, with some room for tables that have just grown.
 func TestSessionTakesFewBytes(t *testing.T) {
-	for name, c := range crowds(40_000) {
+	for name, c := range crowds(20_000) {
 		r, each := c.fill()
 		t.Logf("%s: %.0f bytes a session", name, each)
 		if limit := map[string]float64{"four-each": 300, "own-acls": 330, "one-each": 450}[name]; each > limit {

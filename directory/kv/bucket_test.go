@@ -34,6 +34,7 @@ func api(tb testing.TB, c *nats.Conn, subject string, request any) map[string]an
 
 // A bucket that could lose entries or a part of a change is refused, with the reason.
 func TestUnsuitableBucket(t *testing.T) {
+	t.Parallel()
 	for what, spoil := range map[string]func(config map[string]any){
 		"its history is 5, not 1":              func(c map[string]any) { c["max_msgs_per_subject"] = 5 },
 		"allow_atomic is off":                  func(c map[string]any) { c["allow_atomic"] = false },
@@ -77,6 +78,7 @@ func TestUnsuitableBucket(t *testing.T) {
 // A missing bucket is created only if that is configured. Otherwise the store waits for
 // it.
 func TestNoBucket(t *testing.T) {
+	t.Parallel()
 	c := jetStream(t)
 	var log callouttest.Buffer
 	s := start(t, kv.Config{Conn: c, Log: slog.New(slog.NewTextHandler(&log, nil))})
@@ -99,6 +101,7 @@ func TestNoBucket(t *testing.T) {
 // When delete markers expire, the last sequence of the bucket is no message any more. The
 // bucket can still be changed.
 func TestExpiredMarker(t *testing.T) {
+	t.Parallel()
 	c := jetStream(t)
 	stop := run(t, open(t, kv.Config{Conn: c, Create: true}))
 	callouttest.Eventually(t, "the bucket is created", func() bool {

@@ -22,6 +22,7 @@ import (
 // Attack: a message in the bucket announces more messages of its change, which never arrive
 // Held by: only an atomic batch of the server can make a replica wait for the rest of a change
 func TestForgedBatch(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(i int) string{
 		"of no change":     func(int) string { return "" },
 		"of one change":    func(int) string { return "forged" },
@@ -72,6 +73,7 @@ func TestForgedBatch(t *testing.T) {
 
 // The server stores the headers that distinguish a batch from forged messages.
 func TestBatchHeaders(t *testing.T) {
+	t.Parallel()
 	c := jetStream(t)
 	s := loaded(t, start(t, kv.Config{Conn: c, Create: true}))
 	_, f := user("ada")

@@ -15,6 +15,7 @@ import (
 
 // TestInspect: Inspect does not create a bucket.
 func TestInspect(t *testing.T) {
+	t.Parallel()
 	nc := jetStream(t)
 	cfg := kv.Config{Conn: nc, Bucket: "usher", Create: true, Log: slog.New(slog.DiscardHandler), Now: time.Now}
 	for range 2 {
@@ -35,6 +36,7 @@ func TestInspect(t *testing.T) {
 
 // TestReadCache: a cache is read as a whole, if it is that of the bucket.
 func TestReadCache(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "snapshot")
 	if _, _, err := kv.ReadCache(file, "usher"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
@@ -61,6 +63,7 @@ func TestReadCache(t *testing.T) {
 
 // TestReadCacheWithFaults: a cache with contradictory entries is read.
 func TestReadCacheWithFaults(t *testing.T) {
+	t.Parallel()
 	c, file := jetStream(t), filepath.Join(t.TempDir(), "snapshot")
 	s := open(t, kv.Config{Conn: c, Create: true, Cache: file})
 	stop := run(t, s)

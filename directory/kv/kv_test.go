@@ -17,6 +17,7 @@ import (
 )
 
 func TestChange(t *testing.T) {
+	t.Parallel()
 	c := jetStream(t)
 	cache := filepath.Join(t.TempDir(), "cache")
 	a := loaded(t, start(t, kv.Config{Conn: c, Create: true, Cache: cache}))
@@ -48,6 +49,7 @@ func TestChange(t *testing.T) {
 
 // A change whose context has ended is not sent.
 func TestCancelledChange(t *testing.T) {
+	t.Parallel()
 	c := jetStream(t)
 	s := loaded(t, start(t, kv.Config{Conn: c, Create: true}))
 	sub, err := c.SubscribeSync("$KV.usher.>")
@@ -69,6 +71,7 @@ func TestCancelledChange(t *testing.T) {
 // A change fails if the bucket is restored to an older state while the change is under
 // way: its revision will never arrive.
 func TestChangeWhileRestored(t *testing.T) {
+	t.Parallel()
 	backup := storeDir(t)
 	n := startNode(t)
 	s := loaded(t, start(t, kv.Config{Conn: connect(t, n.url()), Create: true}))

@@ -299,6 +299,7 @@ func (l *large) String() string {
 
 // TestLarge measures a smaller directory than BenchmarkLarge.
 func TestLarge(t *testing.T) {
+	t.Parallel()
 	l := measureLarge(t, 20_000, true)
 	t.Log(l.String())
 }

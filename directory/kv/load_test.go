@@ -19,6 +19,7 @@ import (
 // A store that loads a bucket while it is edited never serves a directory that lacks an
 // overwritten entry.
 func TestLoadWhileEdited(t *testing.T) {
+	t.Parallel()
 	const topics, loads = 5000, 10
 	url := startNode(t).url()
 	s := loaded(t, start(t, kv.Config{Conn: connect(t, url), Create: true}))
@@ -92,6 +93,7 @@ func mislaid(t *testing.T, c *nats.Conn) <-chan *nats.Msg {
 
 // A lost reply does not prevent the next request.
 func TestLostReply(t *testing.T) {
+	t.Parallel()
 	for _, asked := range []string{"$JS.API.STREAM.MSG.GET", "$JS.API.CONSUMER.CREATE"} {
 		t.Run(asked, func(t *testing.T) {
 			t.Parallel()

@@ -17,6 +17,7 @@ import (
 // empty one in its place. It serves its directory and logs an error until the bucket is
 // restored.
 func TestLostBucket(t *testing.T) {
+	t.Parallel()
 	for name, lose := range map[string]func(t *testing.T, n *node) (says string){
 		"deleted": func(t *testing.T, n *node) string { t.Helper(); remove(t, n); return "and it was in use" },
 		"deleted, and created by another program": func(t *testing.T, n *node) string {
@@ -90,6 +91,7 @@ func TestLostBucket(t *testing.T) {
 
 // A damaged cache proves that the bucket has existed. A cache of another bucket does not.
 func TestLostBucketAndSnapshot(t *testing.T) {
+	t.Parallel()
 	n := startNode(t)
 	c := connect(t, n.url())
 	path := cached(t, c, "ada")
@@ -109,6 +111,7 @@ func TestLostBucketAndSnapshot(t *testing.T) {
 
 // Messages of tickets do not make a new bucket count as filled.
 func TestLostBucketAndTicket(t *testing.T) {
+	t.Parallel()
 	for name, header := range map[string][]string{"opened": {"Usher-Turn", "x"}, "closed": {"Usher-Turn", "x", "KV-Operation", "DEL"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -47,6 +47,7 @@ func orders(s *kv.Store) []string {
 // Change finds out the outcome of a change whose reply was lost: it was committed once or
 // not at all.
 func TestCutConnection(t *testing.T) {
+	t.Parallel()
 	const single, batch, large = 1, 3, directory.MaxChange
 	// add appends a user to the ACL, as one of several entries.
 	add := func(name string, entries int, calls *int) func(*snapshot.Snapshot) ([]directory.Entry, error) {
@@ -132,6 +133,7 @@ func TestCutConnection(t *testing.T) {
 // A change that was overtaken before it was sent is computed again, and its first version
 // is known to have failed.
 func TestOvertaken(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	done := r.proxy.next("Usher-Change", dropRequest)
 	calls := 0
@@ -160,6 +162,7 @@ func TestOvertaken(t *testing.T) {
 
 // Up to MaxChange entries are committed at once, more in parts.
 func TestLargeChange(t *testing.T) {
+	t.Parallel()
 	s := loaded(t, start(t, kv.Config{Conn: jetStream(t), Create: true}))
 	setUp(t, s)
 	topics := func(from, n int) func(*snapshot.Snapshot) ([]directory.Entry, error) {
@@ -186,6 +189,7 @@ func TestLargeChange(t *testing.T) {
 
 // An entry that is larger than a message is refused, and not sent again.
 func TestLargeEntry(t *testing.T) {
+	t.Parallel()
 	s := loaded(t, start(t, kv.Config{Conn: jetStream(t), Create: true}))
 	setUp(t, s)
 	id := uuid.New()

@@ -18,6 +18,7 @@ import (
 // A user in more ACLs than one change can hold is removed while another writer adds to the
 // last of them. No addition is lost.
 func TestPartsKeepOtherEdits(t *testing.T) {
+	t.Parallel()
 	c := jetStream(t)
 	first := make(chan struct{}) // the first part has been made
 	removed := sync.OnceFunc(func() { close(first) })

@@ -18,6 +18,7 @@ import (
 // Attack: a pipe in place of the snapshot file keeps usher from starting
 // Held by: what is opened has to be a file
 func TestPipeForSnapshot(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "snapshot")
 	callouttest.Must(t, syscall.Mkfifo(file, 0o600))
 	if _, _, err := kv.ReadCache(file, "usher"); err == nil || !strings.Contains(err.Error(), "not a regular file") {

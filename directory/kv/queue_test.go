@@ -47,6 +47,7 @@ func flood(t *testing.T, s *kv.Store, name string, n int, observe func(author st
 // Attack: two hundred concurrent writers of one project delay all other changes
 // Held by: changes are served round robin by author, and all administrators of a project are one author
 func TestFloodOfOneProject(t *testing.T) {
+	t.Parallel()
 	const writers = 200
 	s := loaded(t, start(t, kv.Config{Conn: jetStream(t), Create: true}))
 	setUp(t, s)
@@ -86,6 +87,7 @@ func TestFloodOfOneProject(t *testing.T) {
 // Attack: writers of one project flood every replica, so that other writers lose every compare-and-set
 // Held by: each replica sends one change at a time, and a writer takes a ticket after four conflicts
 func TestFloodOfEveryReplica(t *testing.T) {
+	t.Parallel()
 	const writers = 30
 	url := startNode(t).url()
 	a := loaded(t, start(t, kv.Config{Conn: connect(t, url), Create: true}))
@@ -140,6 +142,7 @@ func TestFloodOfEveryReplica(t *testing.T) {
 
 // A change in parts lets other writers go between two parts.
 func TestLargeChangeYields(t *testing.T) {
+	t.Parallel()
 	s := loaded(t, start(t, kv.Config{Conn: jetStream(t), Create: true}))
 	setUp(t, s)
 	begun, hold := make(chan struct{}), make(chan struct{})

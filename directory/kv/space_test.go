@@ -52,6 +52,7 @@ func churn(t *testing.T, s *kv.Store, prefix string, most int) (made int, err er
 // Attack: an administrator of a project adds and removes topics in a loop, and each leaves a delete marker in the bucket
 // Held by: entries and delete markers are charged to the project, which has a share of the bucket (directory.max_project_bytes)
 func TestDeleteMarkersAreCharged(t *testing.T) {
+	t.Parallel()
 	const share = 20_000
 	c := jetStream(t)
 	now := time.Now
@@ -100,6 +101,7 @@ func TestDeleteMarkersAreCharged(t *testing.T) {
 // A message that replaces another one is charged in its place, so edits of one entry do
 // not add up.
 func TestEditsAreChargedOnce(t *testing.T) {
+	t.Parallel()
 	s := loaded(t, start(t, kv.Config{Conn: jetStream(t), Create: true, MaxProjectBytes: 3000}))
 	setUp(t, s)
 	for i := range int64(30) {
@@ -135,6 +137,7 @@ func TestEditsAreChargedOnce(t *testing.T) {
 // Attack: the bucket is filled until no user can be removed or disabled any more
 // Held by: the last fifth of the bucket's max_bytes is kept for removals and for changes that add nothing
 func TestFullBucket(t *testing.T) {
+	t.Parallel()
 	const maxBytes = 100_000
 	c := jetStream(t)
 	s := loaded(t, start(t, kv.Config{Conn: c, Create: true, MaxBytes: maxBytes}))
@@ -193,6 +196,7 @@ func TestFullBucket(t *testing.T) {
 // The bucket of an embedded server gets the configured size. Any other existing bucket
 // keeps its size.
 func TestSizeOfBucket(t *testing.T) {
+	t.Parallel()
 	c := jetStream(t)
 	js, err := jetstream.New(c)
 	callouttest.Must(t, err)
@@ -222,6 +226,7 @@ func TestSizeOfBucket(t *testing.T) {
 
 // MessageSize counts as the server does.
 func TestSizeOfMessages(t *testing.T) {
+	t.Parallel()
 	c := jetStream(t)
 	s := loaded(t, start(t, kv.Config{Conn: c, Create: true}))
 	setUp(t, s)

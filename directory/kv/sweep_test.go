@@ -20,6 +20,7 @@ import (
 // Entries that an interrupted removal has left behind are removed when two sweeps have
 // seen them. Entries of existing, conflicting and unreadable users and projects stay.
 func TestSweep(t *testing.T) {
+	t.Parallel()
 	c := jetStream(t)
 	ctx, cut := context.WithCancel(t.Context())
 	var armed atomic.Bool
@@ -69,6 +70,7 @@ func TestSweep(t *testing.T) {
 
 // Bans are removed ten minutes after their end, and no others.
 func TestSweepBans(t *testing.T) {
+	t.Parallel()
 	c := jetStream(t)
 	clock := callouttest.Clock{}
 	s := loaded(t, start(t, kv.Config{Conn: c, Create: true, Now: clock.Now}))
@@ -95,6 +97,7 @@ func TestSweepBans(t *testing.T) {
 
 // A replica is told whom a change of bans concerns.
 func TestBansConcern(t *testing.T) {
+	t.Parallel()
 	c := jetStream(t)
 	changes := make(chan kv.Changed, 100)
 	s := loaded(t, start(t, kv.Config{Conn: c, Create: true, OnChange: func(c kv.Changed) { changes <- c }}))

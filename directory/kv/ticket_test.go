@@ -21,6 +21,7 @@ import (
 // A writer that is always slower than another one commits its change, both a small one and
 // one in parts.
 func TestSlowWriter(t *testing.T) {
+	t.Parallel()
 	for name, entries := range map[string]int{"small": 1, "in parts": 2*directory.MaxChange + 1} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

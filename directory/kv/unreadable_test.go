@@ -33,6 +33,7 @@ func write(tb testing.TB, c *nats.Conn, key, value string, header ...string) {
 // Faulty entries that another program has written are reported once, do not affect other
 // entries, and are repaired by a good one.
 func TestUnreadable(t *testing.T) {
+	t.Parallel()
 	ada, bob := directory.IDOf(directory.KindUser, "ada"), directory.IDOf(directory.KindUser, "bob")
 	const known, unknown, undecided = "known", "unknown", "undecided"
 	entry := func(k directory.EntryKey) string { return k.String() }

@@ -164,6 +164,7 @@ func TestOpenStoreRefuses(t *testing.T) {
 
 // Changes of the watched directory are loaded. An invalid directory changes nothing.
 func TestStoreWatches(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	seedA, a := seedOf(t, nkeys.PrefixByteAccount)
 	seedB, b := seedOf(t, nkeys.PrefixByteAccount)
@@ -228,6 +229,7 @@ func TestStoreWatches(t *testing.T) {
 // A keyring.yaml that was removed or truncated does not change the keys in use:
 // otherwise retired keys would sign again.
 func TestStoreKeepsState(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	seedA, a := seedOf(t, nkeys.PrefixByteAccount)
 	seedB, b := seedOf(t, nkeys.PrefixByteAccount)
@@ -307,6 +309,7 @@ func TestStoreReloadOnDemand(t *testing.T) {
 // Kubernetes mounts x.nk → ..data/x.nk and ..data → ..version, and renames a new
 // ..data over the old.
 func TestStoreSymlinkSwap(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	seedA, a := seedOf(t, nkeys.PrefixByteAccount)
 	seedB, b := seedOf(t, nkeys.PrefixByteAccount)

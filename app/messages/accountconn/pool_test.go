@@ -73,6 +73,7 @@ func operatorMode(t *testing.T, noSentinel bool) site {
 
 // In both modes usher gets into the accounts of projects, and into no other one.
 func TestAccounts(t *testing.T) {
+	t.Parallel()
 	for name, at := range map[string]func(*testing.T) site{
 		"config mode":                            configMode,
 		"operator mode":                          func(t *testing.T) site { t.Helper(); return operatorMode(t, false) },
@@ -111,6 +112,7 @@ func TestAccounts(t *testing.T) {
 
 // Many callers share one attempt.
 func TestMany(t *testing.T) {
+	t.Parallel()
 	s := configMode(t)
 	p := start(t, accountconn.Config{URLs: s.urls, Keyring: s.keys})
 	ctx := within(t)
@@ -135,6 +137,7 @@ func TestMany(t *testing.T) {
 // An account that cannot be reached keeps nobody from another one, and its callers wait no
 // longer than they want.
 func TestSlowAccount(t *testing.T) {
+	t.Parallel()
 	s := configMode(t)
 	p := start(t, accountconn.Config{URLs: s.urls, Keyring: s.keys})
 	ended, cancel := context.WithCancel(t.Context())
@@ -151,6 +154,7 @@ func TestSlowAccount(t *testing.T) {
 
 // A token ends, and with it what was granted: the connection heals with a new one.
 func TestRenewal(t *testing.T) {
+	t.Parallel()
 	s := configMode(t)
 	p := start(t, accountconn.Config{URLs: s.urls, Keyring: s.keys, Now: time.Now, Lifetime: 4 * time.Second})
 	nc, err := p.Conn(within(t), callouttest.AppAccount)
@@ -165,6 +169,7 @@ func TestRenewal(t *testing.T) {
 
 // A connection survives a restart of its server, and a new keyring.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	s := configMode(t)
 	p := start(t, accountconn.Config{URLs: s.urls, Keyring: s.keys})
 	nc, err := p.Conn(within(t), callouttest.AppAccount)
@@ -184,6 +189,7 @@ func TestRestart(t *testing.T) {
 
 // What nobody uses is closed, and made again when somebody asks.
 func TestIdle(t *testing.T) {
+	t.Parallel()
 	s := configMode(t)
 	var mu sync.Mutex
 	now := time.Now()
@@ -229,6 +235,7 @@ func TestIdle(t *testing.T) {
 
 // A key that cannot sign is said, not taken for a denial.
 func TestNoToken(t *testing.T) {
+	t.Parallel()
 	s := configMode(t)
 	broken, err := accountconn.New(accountconn.Config{
 		URLs: s.urls, Keyring: s.keys, Now: time.Now, Log: slog.New(slog.DiscardHandler), Random: brokenReader{}, Attempt: time.Second,

@@ -40,6 +40,7 @@ func otherKey(t *testing.T, k *issuer.Keyring) *issuer.Keyring {
 // Once another key signs for an account, the connection into it connects again, and no other
 // one does.
 func TestRekey(t *testing.T) {
+	t.Parallel()
 	s := operatorMode(t, false)
 	var mu sync.Mutex
 	now, keys := time.Now(), s.keys()

@@ -12,6 +12,7 @@ import (
 )
 
 func TestAcknowledge(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	f.publish(t, make([]string, 100)...)
 	got := f.pull(t, 100)
@@ -30,6 +31,7 @@ func TestAcknowledge(t *testing.T) {
 }
 
 func TestAcknowledgeLate(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	f.publish(t, "a", "b")
 	now := time.Now()

@@ -35,6 +35,7 @@ func carried(t *testing.T, header nats.Header) nats.Header {
 // Attack: a publisher deletes a stream's messages, or a part of it, with an attribute that is called Nats-Rollup
 // Held by: attributes with names that servers or clients act upon are no headers of their own
 func TestPlainAttributes(t *testing.T) {
+	t.Parallel()
 	for name, plain := range map[string]bool{
 		"event-id": true, "X": true, "a.b_c~1": true, "traceparent": true, "Natsy": true,
 		"": false, "a b": false, "a:b": false, "ä": false, "a\r\nb": false, "a\x00": false,
@@ -60,6 +61,7 @@ func TestPlainAttributes(t *testing.T) {
 }
 
 func TestAttributesOfOthers(t *testing.T) {
+	t.Parallel()
 	got := attributesOf(nats.Header{
 		"A": {"1", "2"}, "empty": {""}, "none": nil, "Nats-Msg-Id": {"x"}, "nats-mine": {"y"},
 		attributesHeader: {"not ours"},

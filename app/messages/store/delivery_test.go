@@ -9,6 +9,7 @@ import (
 )
 
 func TestParseDelivery(t *testing.T) {
+	t.Parallel()
 	at := time.Unix(99, 0)
 	want := messages.Delivery{Count: 2, Stream: 30, Consumer: 4, Timestamp: 1790000000000000000, At: at}
 	for _, reply := range []string{

@@ -14,6 +14,7 @@ import (
 // Whoever may publish into another stream of the account can have its answer sent to any
 // subject: nats-server checks no reply subjects. Such an answer is nobody's.
 func TestForeignAnswer(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	_, err := f.other.CreateStream(f.ctx(t), jetstream.StreamConfig{Name: "Q", Subjects: []string{"Q.t"}})
 	must(t, err)

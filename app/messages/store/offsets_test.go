@@ -12,6 +12,7 @@ import (
 )
 
 func TestOffsets(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	want := func(minimum, maximum, current uint64) {
 		t.Helper()
@@ -77,6 +78,7 @@ func TestMoveNewMessages(t *testing.T) { move(t, jetstream.DeliverNewPolicy) }
 
 // Who pulls while the subscription is moved waits on.
 func TestMoveWhilePulling(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	f.publish(t, "1")
 	must(t, f.Acknowledge(f.ctx(t), f.sub, deliveries(f.pull(t, 1))))
@@ -96,6 +98,7 @@ func TestMoveWhilePulling(t *testing.T) {
 }
 
 func TestOffsetAt(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	at := func(when time.Time, want uint64) {
 		t.Helper()
@@ -117,6 +120,7 @@ func TestOffsetAt(t *testing.T) {
 }
 
 func TestStates(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	topic := func() messages.TopicState {
 		s, err := f.TopicState(f.ctx(t), f.topic)

@@ -19,6 +19,7 @@ import (
 )
 
 func TestPublishKeepsOrder(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	var texts []string
 	for i := range 500 {
@@ -42,6 +43,7 @@ func TestPublishKeepsOrder(t *testing.T) {
 
 // Batches that are larger than what may be in flight are published in parts.
 func TestPublishMoreThanInFlight(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	f.Store = store.New(store.Config{Accounts: plain{f.conn}, Now: f.now, MaxInFlight: 7})
 	var all sync.WaitGroup
@@ -59,6 +61,7 @@ func TestPublishMoreThanInFlight(t *testing.T) {
 }
 
 func TestPublishAgain(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	batch := []messages.Message{{Data: []byte("a"), DedupeID: "1"}, {Data: []byte("b"), DedupeID: "2"}}
 	first, err := f.Publish(f.ctx(t), f.topic, batch)
@@ -75,6 +78,7 @@ func TestPublishAgain(t *testing.T) {
 }
 
 func TestPublishFails(t *testing.T) {
+	t.Parallel()
 	f := start(t, func(f *fixture) { f.stream.MaxMsgs, f.stream.MaxMsgSize = 3, 1000 })
 	one := func(data string, attributes map[string]string) error {
 		_, err := f.Publish(f.ctx(t), f.topic, []messages.Message{{Data: []byte("small")}, {Data: []byte(data), Attributes: attributes}})
@@ -114,6 +118,7 @@ func TestPublishFails(t *testing.T) {
 }
 
 func TestPublishEndsWithContext(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	// Nobody answers: a subscriber has the subject, and no stream.
 	f.topic.Topic = &directory.Topic{Name: "no", Subject: "P.no"}
@@ -138,6 +143,7 @@ func TestPublishEndsWithContext(t *testing.T) {
 
 // What is published while the server is away is not kept to be sent later.
 func TestPublishWhileDisconnected(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	f.server.Shutdown()
 	for f.conn.IsConnected() {
@@ -158,6 +164,7 @@ func TestPublishWhileDisconnected(t *testing.T) {
 
 // NATS clients and the Store read what the other has published.
 func TestFourWays(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	n := f.consume(t, "N", func(*jetstream.ConsumerConfig) {})
 	_, err := f.Publish(f.ctx(t), f.topic, []messages.Message{{Data: []byte("store"), Attributes: map[string]string{"By": "store", "ä": "\r\n"}}})

@@ -15,6 +15,7 @@ import (
 )
 
 func TestPullWaits(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	f.nothing(t)
 	if got, err := f.Pull(f.ctx(t), f.sub, 10, 1<<20, 50*time.Millisecond); len(got) > 0 || err != nil {
@@ -37,6 +38,7 @@ func TestPullWaits(t *testing.T) {
 }
 
 func TestPullMaxBytes(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	f.publish(t, strings.Repeat("a", 1000), strings.Repeat("b", 1000), strings.Repeat("c", 5000), "d")
 	for _, want := range []string{"ab", "c", "d"} {
@@ -55,6 +57,7 @@ func TestPullMaxBytes(t *testing.T) {
 
 // Who goes away while waiting takes no message along.
 func TestPullLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	for range 20 {
 		ctx, cancel := context.WithCancel(f.ctx(t))
@@ -94,6 +97,7 @@ func TestPullLeavesNothingBehind(t *testing.T) {
 }
 
 func TestPullWithoutConsumer(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	f.sub.Subscription = &directory.Subscription{Name: "no", Topic: "T"}
 	for _, wait := range []time.Duration{0, time.Second} {
@@ -124,6 +128,7 @@ func TestPullWithAllOut(t *testing.T) {
 }
 
 func TestPullSideBySide(t *testing.T) {
+	t.Parallel()
 	f := start(t)
 	const pullers, each = 20, 50
 	var all sync.WaitGroup

@@ -106,6 +106,7 @@ func (h *harness) eventuallyAcked(floor uint64) {
 
 // TestSource: messages come in order with their attributes, and are given back at the end.
 func TestSource(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t)
 	h.publish(1, 20)
 	first := h.source(h.js)
@@ -138,6 +139,7 @@ func TestSource(t *testing.T) {
 
 // TestTakeover: what a process had that died comes again first, in order, and at once.
 func TestTakeover(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t)
 	h.publish(1, 6)
 	batch, err := h.c.Fetch(5, jetstream.FetchMaxWait(20*time.Second))
@@ -165,6 +167,7 @@ func TestTakeover(t *testing.T) {
 
 // TestLostOnTheWay: a message that was delivered and did not arrive comes before the next.
 func TestLostOnTheWay(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t)
 	s := h.source(h.js)
 	h.publish(1, 1)
@@ -196,6 +199,7 @@ func TestLostOnTheWay(t *testing.T) {
 // TestBury: a dead letter is stored before its message is acknowledged, without headers that
 // act.
 func TestBury(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t)
 	h.publish(1, 1)
 	s := h.source(h.js)
@@ -223,6 +227,7 @@ func TestBury(t *testing.T) {
 
 // TestIdleMemory: a thousand idle sources fit into 50 MiB, and each still gets its messages.
 func TestIdleMemory(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t)
 	const n = 1000 // which is also how many consumers a stream has by default
 	callouttest.Must(t, h.js.DeleteConsumer(t.Context(), "P", "S"))

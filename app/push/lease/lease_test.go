@@ -124,6 +124,7 @@ func (s *site) eventually(want map[string]int) {
 // TestShare: workers take their shares, give back when another joins, and take what one
 // leaves behind.
 func TestShare(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	a := s.start("a", 30)
 	s.eventually(map[string]int{"a": 30})
@@ -146,6 +147,7 @@ func TestShare(t *testing.T) {
 // TestDeath: a worker that is cut off knows it before another takes over, and the other one
 // takes over although the first never said a word.
 func TestDeath(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	a := s.start("a", 10)
 	b := s.start("b", 10)
@@ -164,6 +166,7 @@ func TestDeath(t *testing.T) {
 
 // TestStates: what the API shows.
 func TestStates(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	_, js := s.js()
 	r := lease.NewReader(js, "usher_push", time.Now)

@@ -216,6 +216,7 @@ func (c *child) kill() {
 
 // TestChildServer is a nats-server in a process of its own.
 func TestChildServer(t *testing.T) {
+	t.Parallel()
 	if os.Getenv("USHER_TEST_CHILD") != t.Name() {
 		return
 	}
@@ -227,6 +228,7 @@ func TestChildServer(t *testing.T) {
 
 // TestChildWorker is a push worker in a process of its own.
 func TestChildWorker(t *testing.T) {
+	t.Parallel()
 	if os.Getenv("USHER_TEST_CHILD") != t.Name() {
 		return
 	}

@@ -21,6 +21,7 @@ func server(t *testing.T) string {
 // TestService: messages reach a real HTTPS endpoint in order, with the header; a changed
 // endpoint gets those that follow, and one that is not verified nothing.
 func TestService(t *testing.T) {
+	t.Parallel()
 	url := server(t)
 	js := connect(t, url)
 	makeStream(t, js, 1, 1)

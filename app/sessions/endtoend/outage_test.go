@@ -51,6 +51,7 @@ const outageTime = 5 * time.Second
 // Whoever loses a key while a part fails does not stay connected longer than the outage, and
 // a little. Nobody else is closed by usher, or denied.
 func TestRevocationDuringOutage(t *testing.T) {
+	t.Parallel()
 	n := sizeOf(t)
 	projects := names("p", n.projects)
 	s := startSite(t, projects, withGuests(projects[0]))

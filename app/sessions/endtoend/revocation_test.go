@@ -102,6 +102,7 @@ func deleteProject(p *population, c *client.Client, project, _ string) []int {
 
 // What is taken from somebody closes the sessions that had it, on all servers, and no other.
 func TestRevocation(t *testing.T) {
+	t.Parallel()
 	n := sizeOf(t)
 	projects := names("p", n.projects)
 	s := startSite(t, projects, withGuests(projects[len(projects)-1]))

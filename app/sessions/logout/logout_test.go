@@ -92,6 +92,7 @@ func (h *harness) bans() map[string][2]int {
 // A logout refuses what was issued until then, for as long as that can live. Nothing that comes
 // again, or late, refuses less or more.
 func TestBansOfLogouts(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	expect := func(what string, r logout.Result, err error, repeated bool, want map[string][2]int) {
 		t.Helper()
@@ -137,6 +138,7 @@ func TestBansOfLogouts(t *testing.T) {
 
 // What could not be done can be tried again.
 func TestFailedLogout(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	if r, err := h.LogOut(t.Context(), "bad"); !errors.Is(err, tokens.ErrRejected) || r.Authority != "" || h.changes != 0 {
 		t.Errorf("a bad token: %+v, %v", r, err)
@@ -156,6 +158,7 @@ func TestFailedLogout(t *testing.T) {
 // Attack: so many people log out that the directory is full of bans
 // Held by: a bound for each authority; one ban of each subject or session; bans end
 func TestManyLogouts(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	for i := range logout.MaxBans {
 		if _, err := h.logOut(t, "1", fmt.Sprint("u", i), "", 0); err != nil {

@@ -1,0 +1,12 @@
+package accountconn_test
+
+import (
+	"testing"
+
+	"usher/callout/callouttest"
+)
+
+func TestMain(m *testing.M) {
+	callouttest.RaiseParallelism()
+	m.Run()
+}

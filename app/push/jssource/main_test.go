@@ -1,0 +1,12 @@
+package jssource_test
+
+import (
+	"testing"
+
+	"usher/callout/callouttest"
+)
+
+func TestMain(m *testing.M) {
+	callouttest.RaiseParallelism()
+	m.Run()
+}

@@ -1,0 +1,12 @@
+package service_test
+
+import (
+	"testing"
+
+	"usher/callout/callouttest"
+)
+
+func TestMain(m *testing.M) {
+	callouttest.RaiseParallelism()
+	m.Run()
+}
