@@ -414,6 +414,9 @@ func TestPullWaits(t *testing.T) {
 	s, store := startMessages(t, nil)
 	pull := func() chan response {
 		done := make(chan response, 1)
+		for len(store.arrived) > 0 { // the pull before has looked again
+			<-store.arrived
+		}
 		go func() {
 			done <- s.as("con", "POST", pathBilling+":pull", `{"maxMessages":10,"returnImmediately":false}`)
 		}()

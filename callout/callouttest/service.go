@@ -319,10 +319,10 @@ func (s *Service) WaitEvent(tb testing.TB, code string) Event {
 	return found
 }
 
-// Eventually waits up to 20 seconds for a condition, which what describes.
+// Eventually waits up to a minute for a condition, which what describes.
 func Eventually(tb testing.TB, what string, condition func() bool) {
 	tb.Helper()
-	EventuallyWithin(tb, 20*time.Second, what, condition)
+	EventuallyWithin(tb, time.Minute, what, condition)
 }
 
 // EventuallyWithin is Eventually with another limit.
