@@ -65,7 +65,8 @@ func (s *site) hold(name string, ids []string) {
 		}
 	}
 	for _, id := range ids {
-		if w := s.by[id]; w != "" && w != name {
+		// One that stood still has not let go yet, but it pushes nothing.
+		if w := s.by[id]; w != "" && w != name && s.worker[w] != nil && s.worker[w].Valid() {
 			s.twice = append(s.twice, id+" by "+w+" and "+name)
 		}
 		s.by[id] = name
@@ -84,6 +85,9 @@ func (s *site) start(name string, n int) *worker {
 	})
 	callouttest.Must(s.t, err)
 	w.Want(names(n))
+	s.mu.Lock()
+	s.worker[name] = w
+	s.mu.Unlock()
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop = stop
 	go func() {
@@ -91,7 +95,6 @@ func (s *site) start(name string, n int) *worker {
 		w.Run(ctx)
 	}()
 	s.t.Cleanup(func() { stop(); <-w.ended })
-	s.worker[name] = w
 	return w
 }
 
