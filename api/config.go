@@ -147,5 +147,5 @@ func (c *Config) projects(p *push.Handlers) *projects.Handlers {
 }
 
 func (c *Config) bulk(p *projects.Handlers, seals *push.Handlers) *bulk.Handlers {
-	return bulk.New(bulk.Config{Projects: p, Seal: seals.Seal, DefaultAccount: c.DefaultAccount, AccountRequired: c.AccountRequired})
+	return bulk.New(bulk.Config{Projects: p, Seal: seals.Seal, Doubts: seals.Doubts, DefaultAccount: c.DefaultAccount, AccountRequired: c.AccountRequired})
 }

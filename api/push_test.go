@@ -96,6 +96,14 @@ func TestPushConfig(t *testing.T) {
 	if len(first.VerificationHash) != 64 || first.Verified || len(first.AuthorizationHeader.Value) != 64 || first.AuthorizationHeader.Type != "autogen" {
 		t.Fatalf("%+v", first)
 	}
+	if seen := s.pushConfig("con"); seen.PushEndpoint+"?token=opaque" != endpoint || first.PushEndpoint != endpoint {
+		t.Errorf("a consumer sees %s, an administrator %s", seen.PushEndpoint, first.PushEndpoint)
+	}
+	for who, sees := range map[string]bool{"con": false, "admin": true} {
+		if got := s.as(who, "GET", strings.TrimSuffix(billing, "/billing"), ""); strings.Contains(got.text, "token=opaque") != sees {
+			t.Errorf("%s lists %s", who, got.text)
+		}
+	}
 	if seen := s.pushConfig("con"); seen.AuthorizationHeader.Value != "" || seen.AuthorizationHeader.Type != "autogen" {
 		t.Errorf("a consumer sees %+v", seen)
 	}

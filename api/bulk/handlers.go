@@ -2,9 +2,11 @@ package bulk
 
 import (
 	"context"
+	"iter"
 
 	"usher/api/projects"
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // Config is what the handlers need.
@@ -12,6 +14,8 @@ type Config struct {
 	Projects *projects.Handlers // creates and checks the accounts of projects
 	// Seal seals the authorization header of a subscription, as in transfer.Options.
 	Seal func(ctx context.Context, project *directory.Project, sub, header string, was *directory.PushAuthorization) (*directory.PushAuthorization, error)
+	// Doubts says to which subscriptions among the entries of a plan nothing will be pushed.
+	Doubts func(ctx context.Context, s *snapshot.Snapshot, entries iter.Seq[directory.Entry]) []string
 
 	DefaultAccount  string // as in projects.Config
 	AccountRequired bool   // as in projects.Config

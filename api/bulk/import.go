@@ -33,7 +33,8 @@ func (h *Handlers) importDirectory(r *rest.Request) (*rest.Response, error) {
 		return nil, err
 	}
 	result := &wire.ImportResult{DryRun: dryRun, Entries: plan.Len(), Counts: countsOf(plan.Counts())}
-	return &rest.Response{ContentType: rest.TypeLines, Stream: func(w http.ResponseWriter) error {
+	doubts := h.cfg.Doubts(r.Context(), r.Snapshot, plan.Entries())
+	return &rest.Response{ContentType: rest.TypeLines, Warnings: doubts, Stream: func(w http.ResponseWriter) error {
 		lines := rest.NewLines(w)
 		if dryRun {
 			for line := range plan.Lines() {

@@ -44,7 +44,7 @@ func (h *Handlers) acknowledge(r *rest.Request) (*rest.Response, error) {
 
 // deliveries returns the deliveries of ack ids, without repetitions.
 func (h *Handlers) deliveries(r *rest.Request, ref SubscriptionRef, ids []string) ([]Delivery, error) {
-	reader := ackid.NewReader(r.Context(), h.cfg.Keys, ref.Project.ID, ref.Subscription.Name)
+	reader := ackid.NewReader(r.Context(), h.cfg.Keys, idsOf(ref))
 	seen := make(map[string]bool, len(ids))
 	all := make([]Delivery, 0, len(ids))
 	deadline := time.Duration(ackDeadline(ref)) * time.Second
@@ -63,6 +63,11 @@ func (h *Handlers) deliveries(r *rest.Request, ref SubscriptionRef, ids []string
 		all = append(all, d)
 	}
 	return all, nil
+}
+
+// idsOf is the subscription for which ack ids are good.
+func idsOf(ref SubscriptionRef) ackid.Subscription {
+	return ackid.Subscription{Project: ref.Project.ID, Name: ref.Subscription.Name, Created: ref.Subscription.Created}
 }
 
 var errLate = errors.New("the ack deadline has passed")

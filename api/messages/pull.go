@@ -64,7 +64,7 @@ func (h *Handlers) pullMessages(r *rest.Request, ref SubscriptionRef, options pu
 			return nil, err
 		}
 	}
-	maker, err := ackid.NewMaker(r.Context(), h.cfg.Keys, ref.Project.ID, ref.Subscription.Name)
+	maker, err := ackid.NewMaker(r.Context(), h.cfg.Keys, idsOf(ref))
 	if err != nil {
 		h.giveBack(r.Context(), ref, received)
 		return nil, apierror.MessagesUnavailable(err)

@@ -32,7 +32,7 @@ func listSubscriptions(r *rest.Request) (*rest.Response, error) {
 	}
 	out := wire.SubscriptionList{Subscriptions: []wire.Subscription{}, NextPageToken: page.Next, TotalSize: page.Total}
 	for _, sub := range page.Items {
-		out.Subscriptions = append(out.Subscriptions, push.Shown(project, sub))
+		out.Subscriptions = append(out.Subscriptions, push.Listed(r, project, sub))
 	}
 	return &rest.Response{Body: out}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/url"
 	"slices"
+	"strings"
 
 	"usher/api/rest"
 	"usher/api/wire"
@@ -23,8 +24,8 @@ func View(project, name string) rest.View {
 	}
 }
 
-// Shown returns a subscription without the value of its header, and without the path of a
-// Mattermost webhook, which is a secret too.
+// Shown returns a subscription without what may be a secret: the value of its header, the query
+// of its endpoint, and the path of a Mattermost webhook.
 func Shown(project string, sub *directory.Subscription) wire.Subscription {
 	out := wire.Subscription{
 		Name: fullName(project, "subscriptions", sub.Name), Topic: fullName(project, "topics", sub.Topic),
@@ -35,7 +36,7 @@ func Shown(project string, sub *directory.Subscription) wire.Subscription {
 		return out
 	}
 	out.PushConfig = wire.PushConfig{
-		Type: p.Type, PushEndpoint: p.Endpoint, MaxMessages: p.MaxMessages, Base64Decode: p.Base64Decode,
+		Type: p.Type, PushEndpoint: withoutQuery(p.Endpoint), MaxMessages: p.MaxMessages, Base64Decode: p.Base64Decode,
 		RetryPolicy:      wire.RetryPolicy{Type: cmp.Or(p.RetryType, retryLinear), Period: new(p.RetryPeriod)},
 		VerificationHash: p.VerificationHash, Verified: p.Deliverable(),
 		AuthorizationHeader: wire.AuthorizationHeader{Type: headerDisabled},
@@ -54,6 +55,21 @@ func site(text string) string {
 		return ""
 	}
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
+}
+
+// withoutQuery returns an address without its query.
+func withoutQuery(text string) string {
+	before, _, _ := strings.Cut(text, "?")
+	return before
+}
+
+// Listed is Shown for the caller of a request: administrators see whole endpoints.
+func Listed(r *rest.Request, project string, sub *directory.Subscription) wire.Subscription {
+	out := Shown(project, sub)
+	if sub.Push != nil && seesHeader(r, project) {
+		out.PushConfig.PushEndpoint = sub.Push.Endpoint
+	}
+	return out
 }
 
 func fullName(project, kind, name string) string {
@@ -78,7 +94,7 @@ func (h *Handlers) Complete(r *rest.Request, s *snapshot.Snapshot, response *res
 		}
 	}
 	if seesHeader(r, name) {
-		shown.PushConfig.MattermostURL = sub.Push.MattermostURL
+		shown.PushConfig.MattermostURL, shown.PushConfig.PushEndpoint = sub.Push.MattermostURL, sub.Push.Endpoint
 	}
 	if a := sub.Push.Authorization; a != nil && h.cfg.Box != nil && seesHeader(r, name) {
 		header := &shown.PushConfig.AuthorizationHeader

@@ -37,6 +37,13 @@ type Keys interface {
 	Open(ctx context.Context) [][]byte        // the secrets for what arrives
 }
 
+// Subscription is what ids are good for.
+type Subscription struct {
+	Project uuid.UUID
+	Name    string
+	Created time.Time // tells it from one of the same name that was deleted; zero: not known
+}
+
 // Delivery identifies one delivery of a message of a subscription to JetStream.
 type Delivery struct {
 	Stream, Consumer uint64    // sequences
@@ -49,12 +56,12 @@ type Delivery struct {
 type Maker struct{ signer }
 
 // NewMaker returns the Maker of a subscription. An error means that there is no key now.
-func NewMaker(ctx context.Context, keys Keys, project uuid.UUID, subscription string) (*Maker, error) {
+func NewMaker(ctx context.Context, keys Keys, of Subscription) (*Maker, error) {
 	key, err := keys.Seal(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("make ack ids: %w", err)
 	}
-	return &Maker{newSigner(key, project, subscription)}, nil
+	return &Maker{newSigner(key, of)}, nil
 }
 
 // Make returns the id of a delivery.
@@ -73,10 +80,10 @@ func (m *Maker) Make(d Delivery) string {
 type Reader struct{ signers []signer }
 
 // NewReader returns the Reader of a subscription.
-func NewReader(ctx context.Context, keys Keys, project uuid.UUID, subscription string) *Reader {
+func NewReader(ctx context.Context, keys Keys, of Subscription) *Reader {
 	r := &Reader{}
 	for _, key := range keys.Open(ctx) {
-		r.signers = append(r.signers, newSigner(key, project, subscription))
+		r.signers = append(r.signers, newSigner(key, of))
 	}
 	return r
 }
@@ -142,9 +149,12 @@ type signer struct {
 	scope []byte
 }
 
-func newSigner(key []byte, project uuid.UUID, subscription string) signer {
-	scope := append([]byte(domain), project[:]...)
-	scope = append(binary.AppendUvarint(scope, uint64(len(subscription))), subscription...)
+func newSigner(key []byte, of Subscription) signer {
+	scope := append([]byte(domain), of.Project[:]...)
+	scope = append(binary.AppendUvarint(scope, uint64(len(of.Name))), of.Name...)
+	if !of.Created.IsZero() {
+		scope = binary.AppendVarint(scope, of.Created.UnixNano())
+	}
 	return signer{hmac.New(sha256.New, key), scope}
 }
 

@@ -27,11 +27,16 @@ func (k keys) Open(context.Context) (all [][]byte) {
 	return all
 }
 
-var project = uuid.MustParse("5b3f8f6e-6a0c-4a52-9d0b-6d6f3c1c2a10")
+var (
+	project = uuid.MustParse("5b3f8f6e-6a0c-4a52-9d0b-6d6f3c1c2a10")
+	billing = ackid.Subscription{Project: project, Name: "billing", Created: time.Unix(1771934400, 1)}
+	other   = ackid.Subscription{Project: project, Name: "billing2", Created: billing.Created}
+	again   = ackid.Subscription{Project: project, Name: "billing", Created: time.Unix(1771934400, 2)}
+)
 
 func make1(tb testing.TB, k keys, d ackid.Delivery) string {
 	tb.Helper()
-	m, err := ackid.NewMaker(tb.Context(), k, project, "billing")
+	m, err := ackid.NewMaker(tb.Context(), k, billing)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -46,21 +51,22 @@ func TestRoundTrip(t *testing.T) {
 	if len(id) > ackid.MaxLength {
 		t.Errorf("%d bytes", len(id))
 	}
-	got, err := ackid.NewReader(t.Context(), keys{"new", "old"}, project, "billing").Read(id)
+	got, err := ackid.NewReader(t.Context(), keys{"new", "old"}, billing).Read(id)
 	if err != nil || !got.At.Equal(delivery.At) || got.Stream != delivery.Stream || got.Consumer != 7 || got.Count != 1 || got.Timestamp != delivery.Timestamp {
 		t.Errorf("%+v %v", got, err)
 	}
 	for what, r := range map[string]*ackid.Reader{
-		"another key":          ackid.NewReader(t.Context(), keys{"new"}, project, "billing"),
-		"no key":               ackid.NewReader(t.Context(), keys{}, project, "billing"),
-		"another subscription": ackid.NewReader(t.Context(), keys{"old"}, project, "billing2"),
-		"another project":      ackid.NewReader(t.Context(), keys{"old"}, uuid.UUID{1}, "billing"),
+		"another key":                  ackid.NewReader(t.Context(), keys{"new"}, billing),
+		"no key":                       ackid.NewReader(t.Context(), keys{}, billing),
+		"another subscription":         ackid.NewReader(t.Context(), keys{"old"}, other),
+		"a later one of the same name": ackid.NewReader(t.Context(), keys{"old"}, again),
+		"another project":              ackid.NewReader(t.Context(), keys{"old"}, ackid.Subscription{Project: uuid.UUID{1}, Name: "billing", Created: billing.Created}),
 	} {
 		if _, err := r.Read(id); !errors.Is(err, ackid.ErrInvalid) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if _, err := ackid.NewMaker(t.Context(), keys{}, project, "billing"); err == nil {
+	if _, err := ackid.NewMaker(t.Context(), keys{}, billing); err == nil {
 		t.Error("made without a key")
 	}
 }
@@ -68,7 +74,7 @@ func TestRoundTrip(t *testing.T) {
 // Every single changed character makes an id invalid.
 func TestChanged(t *testing.T) {
 	id := make1(t, keys{"old"}, delivery)
-	r := ackid.NewReader(t.Context(), keys{"old"}, project, "billing")
+	r := ackid.NewReader(t.Context(), keys{"old"}, billing)
 	for i := range id {
 		for _, c := range []byte("Aa0-_=.") {
 			changed := []byte(id)
@@ -91,7 +97,7 @@ func FuzzRead(f *testing.F) {
 	for _, seed := range []string{id, "", "AQ", id[:20], id + "A", "projects/P/subscriptions/S:0"} {
 		f.Add(seed)
 	}
-	r := ackid.NewReader(f.Context(), keys{"old"}, project, "billing")
+	r := ackid.NewReader(f.Context(), keys{"old"}, billing)
 	f.Fuzz(func(t *testing.T, text string) {
 		d, err := r.Read(text)
 		if err == nil && make1(t, keys{"old"}, d) != text {
