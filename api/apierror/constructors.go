@@ -268,7 +268,7 @@ func WouldLose(kind Kind, n uint64) *Error {
 	if kind == Subscription {
 		what = " that nobody has acknowledged would be lost"
 	}
-	return Conflict("%s has messages", kind).WithDetails(messages+what, "purge=true (usher "+kind.Lower()+" rm --purge) removes it with them")
+	return failedPrecondition(string(kind)+" has messages").WithDetails(messages+what, "purge=true (usher "+kind.Lower()+" rm --purge) removes it with them")
 }
 
 func failedPrecondition(message string) *Error {

@@ -1,13 +1,16 @@
 package push
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 
 	"usher/api/apierror"
 	"usher/api/wire"
 	"usher/directory"
+	"usher/internal/outbound"
 	"usher/internal/secret"
 )
 
@@ -95,8 +98,29 @@ func (h *Handlers) checkAddress(address string) error {
 	if secret.Detect(address) {
 		return errors.New("the address must not contain a secret")
 	}
-	if _, err := h.cfg.Client.Check(address); err != nil {
-		return fmt.Errorf("%w (push.ports, push.allow_networks and push.allow_http say which are)", err)
+	_, err := h.cfg.Client.Check(address)
+	if err == nil {
+		return nil
 	}
-	return nil
+	u, invalidURL := url.Parse(address)
+	if invalidURL != nil {
+		return err
+	}
+	const restart = " in usher.yaml; a change there needs a restart of usher"
+	switch {
+	case errors.Is(err, outbound.ErrScheme):
+		return fmt.Errorf("%w: %s (push.allow_http allows http%s)", err, u.Scheme, restart)
+	case errors.Is(err, outbound.ErrPort):
+		return fmt.Errorf("%w: %s (push.ports lists those that are%s)", err, cmp.Or(u.Port(), defaultPort(u)), restart)
+	case errors.Is(err, outbound.ErrAddress):
+		return fmt.Errorf("%w (push.allow_networks lists networks that are, beside public ones%s)", err, restart)
+	}
+	return err
+}
+
+func defaultPort(u *url.URL) string {
+	if u.Scheme == "http" {
+		return "80"
+	}
+	return "443"
 }

@@ -24,7 +24,7 @@ func (h *Handlers) Routes() []rest.Route {
 		},
 		{
 			Name: "subscription.verify_push_endpoint", Method: http.MethodPost, Path: pathSubscription + ":verifyPushEndpoint", Access: admin, Handler: h.verify,
-			Doc:  "Asks the endpoint of a subscription for its verification hash at `/ams_verification_hash`. If the answer is the hash, messages are pushed.",
+			Doc:  "Asks the endpoint of a subscription for its verification hash at `/ams_verification_hash`. If the answer is the hash, a process that pushes may push messages there.",
 			ETag: true,
 		},
 		{

@@ -97,9 +97,9 @@ func pushCommands(t *testing.T, s *messagestest.Site, r *pushReceiver) {
 
 	root.prints("push status", "", `^SUBSCRIPTION +STATUS +WORKER +DELIVERED +FAILURES +LAG +NEXT ATTEMPT +LAST ERROR$`,
 		`^shop/a +active +\S+_\S+ +\d+ +0 +0 +- +-$`, `^shop/d +active`)
-	root.reports(cmdutil.ExitOK, "push status", "", `^worker \S+ pushes 4 subscriptions of these$`)
+	root.reports(cmdutil.ExitOK, "push status", "", `^worker \S+ pushes 4 subscriptions of these$`, `^as of 20\S+Z; `)
 	root.prints("push status --all --json", "", `^\{"workers":\[.*\{"name":"[^"]+","subscriptions":4\}.*\],"subscriptions":\[\{"project":"shop","name":"a","state":\{"status":"active",.*"lag":0`)
-	if text, stderr := con.run(cmdutil.ExitOK, "push status --all", ""); !strings.Contains(text, "shop/b ") || strings.Contains(text, "shop/a ") || stderr != "" {
+	if text, stderr := con.run(cmdutil.ExitOK, "push status --all", ""); !strings.Contains(text, "shop/b ") || strings.Contains(text, "shop/a ") || strings.Contains(stderr, "worker") {
 		t.Errorf("a consumer sees more than its subscription:\n%s%s", text, stderr)
 	}
 	pushNewEndpoint(root, r)
@@ -113,11 +113,11 @@ func pushNewEndpoint(root *apiCommands, r *pushReceiver) {
 	hash := regexp.MustCompile(`[0-9a-f]{64}`).FindString(text)
 	root.prints("subscription show", "fresh", `^verified +no$`, `^push status +unverified$`)
 	const verify = "subscription push verify"
-	root.reports(cmdutil.ExitRuntime, verify, "fresh", `error: Endpoint verification failed\.Wrong response status code \(401 `, `hint: `+r.URL+`/ams_verification_hash must answer GET with status 200`)
+	root.reports(cmdutil.ExitRuntime, verify, "fresh", `error: Endpoint verification failed\.Wrong response status code; the endpoint answered with status \d+ \(401 `, `hint: `+r.URL+`/ams_verification_hash must answer GET with status 200`)
 	r.answer(hash + "\n")
 	root.reports(cmdutil.ExitRuntime, verify, "fresh", `error: Endpoint verification failed\.Wrong verification hash`, `hint: .* push show --project shop fresh$`)
 	r.answer(hash)
-	root.reports(cmdutil.ExitOK, verify, "fresh", `^the endpoint of subscription fresh is verified; its messages are pushed$`)
+	root.reports(cmdutil.ExitOK, verify, "fresh", `^the endpoint of subscription fresh is verified; (its messages are pushed|no process pushes its messages yet)$`)
 	root.reports(cmdutil.ExitOK, verify, "fresh", `is verified already$`)
 
 	header := regexp.MustCompile(`(?m)^header +([0-9a-f]{64})$`)

@@ -142,6 +142,9 @@ func tryPublish(ctx context.Context, c *cli.Context, t *trial) (string, error) {
 		}
 		return "published to " + subject, t.nc.FlushWithContext(ctx)
 	}
+	if err := t.canReceive(ctx); err != nil || t.refused() != nil {
+		return "", err
+	}
 	js, err := jetstream.New(t.nc)
 	if err != nil {
 		return "", err
@@ -151,6 +154,19 @@ func tryPublish(ctx context.Context, c *cli.Context, t *trial) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("published to %s, acknowledged by stream %s with sequence %d", subject, ack.Stream, ack.Sequence), nil
+}
+
+// canReceive subscribes to the inbox, and ends that. Without the right to do so no answer would
+// arrive, though the message is stored.
+func (t *trial) canReceive(ctx context.Context) error {
+	sub, err := t.nc.SubscribeSync(t.nc.NewInbox() + ".*") // as JetStream will
+	if err != nil {
+		return err
+	}
+	if err := t.nc.FlushWithContext(ctx); err != nil || t.refused() != nil {
+		return err
+	}
+	return sub.Unsubscribe()
 }
 
 func trySubscribe(ctx context.Context, c *cli.Context, t *trial) (string, error) {

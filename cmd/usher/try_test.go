@@ -1,8 +1,12 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"usher/app/setup"
 	"usher/callout/callouttest"
@@ -31,6 +35,7 @@ func TestTry(t *testing.T) {
 	in.Write(t, setup.FileDirectory, trialist())
 	in.NatsServer(t)
 	in.serve(t)
+	publishesNothing(t, in)
 	for name, c := range map[string]struct {
 		token string
 		args  []string
@@ -61,6 +66,30 @@ func TestTry(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// publishesNothing: a publish whose acknowledgement could not arrive is refused before it is sent.
+func publishesNothing(t *testing.T, in installation) {
+	t.Helper()
+	key, err := os.ReadFile(in.token(t, "root-key"))
+	callouttest.Must(t, err)
+	nc, err := nats.Connect(in.URL, nats.Token(strings.TrimSpace(string(key))))
+	callouttest.Must(t, err)
+	defer nc.Close()
+	sub, err := nc.SubscribeSync("shop.orders")
+	callouttest.Must(t, err)
+	callouttest.Must(t, nc.Flush())
+	publish := func(want int, args ...string) {
+		t.Helper()
+		if code, _, stderr := answered(t, append([]string{"try", "publish", "-s", in.URL, "--token-file", in.token(t, "alice-key")}, args...)...); code != want {
+			t.Fatalf("exit code %d\n%s", code, stderr)
+		}
+	}
+	publish(cmdutil.ExitDenied, "--ack", "shop.orders", "refused")
+	publish(cmdutil.ExitOK, "shop.orders", "sent")
+	if m, err := sub.NextMsg(time.Minute); err != nil || string(m.Data) != "sent" {
+		t.Errorf("%v %v", m, err)
 	}
 }
 

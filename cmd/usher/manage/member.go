@@ -32,6 +32,7 @@ func MemberCommand() *cli.Command {
 		remote.Command{
 			Name: "add", Usage: "add a user to a project", Args: "USER", NeedsProject: true, CreatesKey: true, RequiredFlags: []string{"role"},
 			ConflictHint: "to replace the roles of a member, use usher member set",
+			NotFoundHint: "--new also creates the user; usher user add creates one without a project, and usher project list shows the projects",
 			Flags:        []cli.Flag{roles(), &cli.BoolFlag{Name: "new", Usage: "create the user first, and print its key"}},
 			Run:          memberAdd,
 		},

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/manage/messages"
 	"usher/cmd/usher/remote"
 	"usher/internal/fault"
 	"usher/internal/plural"
@@ -177,8 +178,15 @@ func describeProject(ctx context.Context, r *remote.Session) (string, error) {
 	}
 	text := fmt.Sprintf("project %s %s with %s, %s and %s", name, r.AtServer(), plural.Count(len(topics.Topics), "topic"),
 		plural.Count(len(subscriptions.Subscriptions), "subscription"), plural.Count(len(members.Users), "membership"))
-	if r.CLI.Bool("purge") {
-		text += ", and all data in the streams of its account"
+	stored := messages.Stored(ctx, r, name, topics.Topics)
+	switch {
+	case r.CLI.Bool("purge"):
+		text += ", and all messages in its streams"
+		if stored > 0 {
+			text += fmt.Sprintf(" (%d now)", stored)
+		}
+	case stored > 0:
+		text += fmt.Sprintf("; it has %s, with which --purge removes it if usher keeps its stream (projects.streams: managed)", plural.Count(int(stored), "message"))
 	}
 	return text, nil
 }

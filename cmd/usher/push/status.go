@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
@@ -26,6 +27,7 @@ const asking = 8
 type report struct {
 	Workers       []worker       `json:"workers"` // null: the user of the key may not see them
 	Subscriptions []subscription `json:"subscriptions"`
+	AsOf          string         `json:"as_of"`
 }
 
 type worker struct {
@@ -65,7 +67,7 @@ func status(ctx context.Context, r *remote.Session) error {
 	if err != nil {
 		return err
 	}
-	out := &report{Subscriptions: []subscription{}}
+	out := &report{AsOf: time.Now().UTC().Format(time.RFC3339), Subscriptions: []subscription{}}
 	for _, project := range projects {
 		list, err := r.API.Subscriptions(ctx, project)
 		if err != nil {
@@ -205,6 +207,7 @@ func (o *report) print(r *remote.Session) error {
 		{Name: "next attempt", Value: of(func(s *wire.PushState) string { return remote.FormatTime(s.NextAttempt) })},
 		{Name: "last error", Value: of(func(s *wire.PushState) string { return s.LastError })},
 	}, o.Subscriptions)
+	r.Infof("as of %s; counts can be half a minute older", o.AsOf)
 	o.printWorkers(r)
 	if i := slices.IndexFunc(o.Subscriptions, func(s subscription) bool { return s.LagUnavailable != "" }); i >= 0 {
 		r.Infof("lag of %s: %s", o.Subscriptions[i].full(), o.Subscriptions[i].LagUnavailable)

@@ -33,7 +33,7 @@ func PushCommand() *cli.Command {
 		},
 		setCommand(),
 		remote.Command{
-			Name: "verify", Usage: "ask the endpoint for its verification hash, so that messages are pushed", Args: "SUBSCRIPTION", NeedsProject: true,
+			Name: "verify", Usage: "ask the endpoint for its verification hash, so that messages may be pushed", Args: "SUBSCRIPTION", NeedsProject: true,
 			Description: "The endpoint answers GET /ams_verification_hash on its host and port with status 200\n" +
 				"and the hash as the whole body, within 5 seconds. usher subscription push show prints\n" +
 				"the hash. Redirects are not followed.",

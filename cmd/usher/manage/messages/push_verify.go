@@ -6,7 +6,9 @@ import (
 	"strings"
 
 	"usher/api/client"
+	"usher/api/push"
 	"usher/api/wire"
+	"usher/cmd/usher/cmdutil"
 	"usher/cmd/usher/remote"
 	"usher/directory"
 	"usher/internal/fault"
@@ -28,7 +30,25 @@ func verify(ctx context.Context, r *remote.Session) error {
 		return err
 	}
 	HideSecrets(s)
-	return r.PrintDone(s, "the endpoint of subscription %s is verified; its messages are pushed", r.Arg(0))
+	if err := r.PrintDone(s, "the endpoint of subscription %s is verified; %s", r.Arg(0), pushedNow(s)); err != nil {
+		return err
+	}
+	if s.PushState != nil && s.PushState.Status == push.StatusInactive {
+		cmdutil.Hint(r.CLI.App.ErrWriter, "a process takes it within seconds if one runs: usher push, or usher serve with push.inside; usher push status shows which")
+	}
+	return nil
+}
+
+// pushedNow says who pushes the messages of a subscription whose endpoint is verified.
+func pushedNow(s *wire.Subscription) string {
+	switch {
+	case s.PushState == nil:
+		return "a process that pushes may push its messages"
+	case s.PushState.Status == push.StatusInactive:
+		return "no process pushes its messages yet"
+	default:
+		return "its messages are pushed"
+	}
 }
 
 // verificationError gives the error of an endpoint a hint. AMS answers such an error with 401,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"usher/api/messages"
@@ -43,6 +44,19 @@ func ShowTopic(columns []remote.Column[wire.Topic]) func(ctx context.Context, r 
 		}
 		return r.Print(out, func() error { return printLines(r, columns, t, more) })
 	}
+}
+
+// Stored counts the messages of topics of a project. It is 0 if that is not known.
+func Stored(ctx context.Context, r *remote.Session, project string, topics []wire.Topic) (n int64) {
+	const most = 20 // requests
+	for i := range topics[:min(len(topics), most)] {
+		l, err := r.API.TopicMetrics(ctx, project, topics[i].Name[strings.LastIndexByte(topics[i].Name, '/')+1:])
+		if err != nil {
+			return n
+		}
+		n += metricsOf(l).number(messages.MetricTopicStored)
+	}
+	return n
 }
 
 func topicMessages(m metrics) (*TopicMessages, []line) {
