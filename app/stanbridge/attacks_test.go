@@ -109,6 +109,7 @@ func hole(t *testing.T, url string, change func(*stanbridge.Config)) (*stanbridg
 // Attack: a client of NATS Streaming floods the bridge while JetStream is slow, to fill the memory of usher or to keep others out.
 // Held by: what waits is limited in messages and bytes, and no client has more there than is free.
 func TestFloodWhileJetStreamIsSlow(t *testing.T) {
+	t.Parallel()
 	b, nc := hole(t, server(t), func(cfg *stanbridge.Config) {
 		cfg.MaxPending, cfg.MaxPendingBytes, cfg.AckWait = 1000, 1<<20, time.Minute
 	})
@@ -153,6 +154,7 @@ func TestFloodWhileJetStreamIsSlow(t *testing.T) {
 
 // JetStream that does not answer is silence for clients, and what waited is forgotten.
 func TestJetStreamIsSilent(t *testing.T) {
+	t.Parallel()
 	b, nc := hole(t, server(t), func(cfg *stanbridge.Config) { cfg.AckWait = 100 * time.Millisecond })
 	data, err := proto.Marshal(publication("a", "g", "x"))
 	callouttest.Must(t, err)
@@ -172,6 +174,7 @@ func TestJetStreamIsSilent(t *testing.T) {
 // Attack: clients of NATS Streaming connect with ever new client IDs, to fill the memory of usher.
 // Held by: the bridge needs to know nothing about a client, and counts a bounded number of them.
 func TestManyConnects(t *testing.T) {
+	t.Parallel()
 	url := server(t)
 	b := start(t, config(url))
 	nc := apptest.Connected(t, url)

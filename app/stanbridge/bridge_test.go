@@ -116,6 +116,7 @@ func silent(t *testing.T, nc *nats.Conn, subject string, data []byte) {
 
 // What clients are told, in the words of NATS Streaming.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	url := server(t)
 	b := start(t, config(url))
 	nc := apptest.Connected(t, url)
@@ -239,6 +240,7 @@ func TestAnyBridgeServes(t *testing.T) {
 // Thousands of messages in flight are stored in order, and a bridge that stops in the middle
 // acknowledges all that it has taken.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	url := server(t)
 	b := start(t, config(url))
 	nc := apptest.Connected(t, url)

@@ -94,9 +94,9 @@ func records(n int, endpoint string, verified bool) directory.Records {
 	p := directory.Project{Name: "P", Account: "APP", Topics: []directory.Topic{{Name: "T"}}}
 	for i := range n {
 		p.Subscriptions = append(p.Subscriptions, directory.Subscription{
-			Name: "S" + strconv.Itoa(i+1), Topic: "T", AckDeadline: 10,
+			Name: "S" + strconv.Itoa(i+1), Topic: "T", AckDeadline: int(ackWait.Seconds()),
 			Push: &directory.Push{
-				Type: "http_endpoint", Endpoint: endpoint, MaxMessages: 1, RetryType: "linear", RetryPeriod: 50, VerificationHash: "0f", Verified: verified,
+				Type: "http_endpoint", Endpoint: endpoint, MaxMessages: 1, RetryType: "linear", RetryPeriod: 10, VerificationHash: "0f", Verified: verified,
 				Authorization: &directory.PushAuthorization{Sealed: []byte("sealed")},
 			},
 		})
@@ -157,6 +157,10 @@ func connect(tb testing.TB, url string) jetstream.JetStream {
 	return js
 }
 
+// ackWait is the acknowledgement deadline of subscriptions: what a worker that was killed had is
+// delivered again after it.
+const ackWait = 3 * time.Second
+
 // makeStream makes what usher makes of the records.
 func makeStream(t *testing.T, js jetstream.JetStream, subs, replicas int) {
 	t.Helper()
@@ -167,7 +171,7 @@ func makeStream(t *testing.T, js jetstream.JetStream, subs, replicas int) {
 	for i := range subs {
 		callouttest.EventuallyWithin(t, time.Minute, "the consumer is made", func() bool {
 			_, err := js.CreateConsumer(t.Context(), "P", jetstream.ConsumerConfig{
-				Durable: "S" + strconv.Itoa(i+1), FilterSubject: "P.T", AckPolicy: jetstream.AckExplicitPolicy, AckWait: 10 * time.Second,
+				Durable: "S" + strconv.Itoa(i+1), FilterSubject: "P.T", AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait,
 			})
 			return err == nil
 		})
