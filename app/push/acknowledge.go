@@ -11,7 +11,7 @@ import (
 const (
 	waitingAcks = 256
 	ackBatch    = 256
-	ackAttempts = 3
+	ackAttempts = 25
 )
 
 // acknowledger acknowledges messages that were taken, while the next are pushed.

@@ -18,7 +18,7 @@ const (
 	currentAgain       = 100 * time.Millisecond
 	logAgain           = time.Minute      // the same trouble of a subscription
 	giveBack           = 5 * time.Second  // for giving messages back at the end
-	acknowledging      = 30 * time.Second // for one acknowledgement
+	acknowledging      = 3 * time.Second  // for one attempt: a server that has started again knows nothing of those before
 	burying            = 10 * time.Second // for storing a dead letter
 )
 
