@@ -18,6 +18,7 @@ import (
 	"usher/app/checkup/finding"
 	"usher/app/checkup/gateway"
 	"usher/app/checkup/operatormode"
+	"usher/app/checkup/pushworkers"
 	"usher/app/checkup/sessions"
 	"usher/app/config"
 	"usher/app/deployment"
@@ -101,6 +102,7 @@ func checkServers(ctx context.Context, f *finding.List, path string, cfg *config
 	}
 	gateway.CheckPorts(ctx, f, cfg, joined, time.Now())
 	sessions.Check(ctx, f, cfg, all.clients, time.Now())
+	pushworkers.Check(ctx, f, cfg, snapshot, time.Now)
 }
 
 // options returns the options of the service user at an address. It changes cfg to the TLS
