@@ -65,6 +65,7 @@ func (s *Store) answer(ctx context.Context, sub messages.SubscriptionRef, delive
 		}
 	}
 	late := len(inTime) < len(deliveries)
+	slices.SortFunc(inTime, func(a, b messages.Delivery) int { return cmp.Compare(a.Stream, b.Stream) })
 	for len(inTime) > 0 {
 		n := min(len(inTime), s.cfg.MaxInFlight)
 		if err := s.confirm(ctx, a, sub, inTime[:n], body); err != nil {
@@ -82,49 +83,59 @@ func deadline(sub messages.SubscriptionRef) time.Duration {
 	return time.Duration(cmp.Or(sub.Subscription.AckDeadline, wire.DefaultAckDeadline)) * time.Second
 }
 
-// confirm sends body for at most MaxInFlight deliveries, and waits until JetStream confirms.
+// confirm sends body for at most MaxInFlight deliveries, sorted by their sequences in the stream,
+// and waits until JetStream confirms the last one. A consumer acts on what comes over one
+// connection in order, so that is the confirmation of all: an answer to each would be twice as
+// many messages. What is lost on its way to the leader of the consumer, as when it fails just then,
+// is delivered again.
 func (s *Store) confirm(ctx context.Context, a *account, sub messages.SubscriptionRef, deliveries []messages.Delivery, body []byte) error {
 	release, err := a.inFlight.acquire(ctx, subscriptionSlots(sub), len(deliveries))
 	if err != nil {
 		return fmt.Errorf("wait to acknowledge: %w", err)
 	}
 	defer release()
-	out := make([]nats.Msg, len(deliveries))
-	for i, d := range deliveries {
-		out[i] = nats.Msg{Subject: ackSubject(sub, d), Data: body}
+	reconnects := a.conn.Stats().Reconnects
+	last := len(deliveries) - 1
+	for _, d := range deliveries[:last] {
+		if err := a.conn.Publish(ackSubject(sub, d), body); err != nil {
+			return fmt.Errorf("acknowledge: %w", err)
+		}
 	}
-	b, err := a.request(out, isConfirmation)
+	b, err := a.request([]nats.Msg{{Subject: ackSubject(sub, deliveries[last]), Data: body}}, isConfirmation)
 	if err != nil {
 		return err
 	}
 	defer b.stop()
 	answers, err := b.wait(ctx, min(confirmPatience, s.cfg.Timeout), nil)
 	if errors.Is(err, errNoAnswer) {
-		if err := s.whyUnconfirmed(ctx, sub, deliveries, answers); err != nil {
+		if err := s.whyUnconfirmed(ctx, sub, deliveries[last]); err != nil {
 			return err
 		}
 		answers, err = b.wait(ctx, s.cfg.Timeout, nil)
 	}
-	if err == nil && slices.ContainsFunc(answers, isNoResponders) {
+	switch {
+	case err != nil:
+		return err
+	case slices.ContainsFunc(answers, isNoResponders):
 		return s.whyNoConsumer(ctx, sub)
+	case a.conn.Stats().Reconnects != reconnects:
+		return errDisconnected // the others may have been lost
 	}
-	return err
+	return nil
 }
 
 // isConfirmation reports whether a message can be JetStream's answer to an acknowledgement,
 // which is empty. A project can have answers to its own messages sent to any subject.
 func isConfirmation(m *nats.Msg) bool { return len(m.Data) == 0 }
 
-// whyUnconfirmed says why JetStream did not answer acknowledgements; nil: it may still do so.
-func (s *Store) whyUnconfirmed(ctx context.Context, sub messages.SubscriptionRef, deliveries []messages.Delivery, answers []*nats.Msg) error {
+// whyUnconfirmed says why JetStream did not answer an acknowledgement; nil: it may still do so.
+func (s *Store) whyUnconfirmed(ctx context.Context, sub messages.SubscriptionRef, last messages.Delivery) error {
 	info, err := s.consumerInfo(ctx, sub)
 	if err != nil {
 		return err
 	}
-	for i, m := range answers {
-		if m == nil && deliveries[i].Stream > info.Delivered.Stream {
-			return messages.ErrAckTimeout // the consumer was moved back
-		}
+	if last.Stream > info.Delivered.Stream {
+		return messages.ErrAckTimeout // the consumer was moved back
 	}
 	return nil
 }
