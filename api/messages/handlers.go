@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"sync"
 	"time"
 
 	"usher/api/apierror"
@@ -49,6 +50,8 @@ type Handlers struct {
 	memory *memory
 	pulls  *gate // requests in progress that publish, pull or acknowledge
 	polls  *gate // those that wait for a message
+
+	buffers sync.Pool // of answers, *[]byte
 }
 
 // New returns the handlers. The zero Config is enough for Routes.
@@ -64,6 +67,10 @@ func New(cfg Config) *Handlers {
 		cfg: cfg, memory: newMemory(cfg.Memory),
 		pulls: newGate(cfg.Limits.KeyRequests, cfg.Limits.ProjectRequests, 0, 0),
 		polls: newGate(cfg.Limits.KeyPolls, cfg.Limits.ProjectPolls, cfg.Limits.HostPolls, cfg.Limits.Polls),
+		buffers: sync.Pool{New: func() any {
+			b := make([]byte, 0, flushSize)
+			return &b
+		}},
 	}
 }
 

@@ -70,7 +70,7 @@ func (h *Handlers) pullMessages(r *rest.Request, ref SubscriptionRef, options pu
 		return nil, apierror.MessagesUnavailable(err)
 	}
 	return &rest.Response{ContentType: typeJSON, Stream: func(w http.ResponseWriter) error {
-		if err := writeReceived(w, received, maker); err != nil {
+		if err := h.writeReceived(w, received, maker); err != nil {
 			h.giveBack(r.Context(), ref, received)
 		}
 		return nil // an error means that the client has disconnected

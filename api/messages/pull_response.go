@@ -22,13 +22,21 @@ var (
 	errOffset = errors.New("offset: expected a number that is not negative")
 )
 
-// flushSize is how much of an answer is in memory besides the messages.
-const flushSize = 32 << 10
+// flushSize is how much of an answer is in memory besides the messages. Each write is at least
+// two system calls.
+const flushSize = 64 << 10
 
 // writeReceived writes {"receivedMessages":[…]}. It writes message by message, so that the
 // answer is not in memory a second time as a whole.
-func writeReceived(w io.Writer, received []Received, maker *ackid.Maker) error {
-	b := append(make([]byte, 0, flushSize), `{"receivedMessages":[`...)
+func (h *Handlers) writeReceived(w io.Writer, received []Received, maker *ackid.Maker) error {
+	buffer := h.buffers.Get().(*[]byte)
+	b := append((*buffer)[:0], `{"receivedMessages":[`...)
+	defer func() {
+		if cap(b) <= 2*flushSize { // one that a large message has made longer is not kept
+			*buffer = b
+			h.buffers.Put(buffer)
+		}
+	}()
 	for i := range received {
 		if i > 0 {
 			b = append(b, ',')
@@ -38,14 +46,15 @@ func writeReceived(w io.Writer, received []Received, maker *ackid.Maker) error {
 		b = append(b, `","message":`...)
 		b = appendMessage(b, &received[i].Message)
 		b = append(b, '}')
-		if len(b) >= flushSize/2 {
+		if len(b) >= flushSize*3/4 {
 			if _, err := w.Write(b); err != nil {
 				return err
 			}
 			b = b[:0]
 		}
 	}
-	_, err := w.Write(append(b, "]}\n"...))
+	b = append(b, "]}\n"...)
+	_, err := w.Write(b)
 	return err
 }
 
