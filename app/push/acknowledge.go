@@ -7,10 +7,13 @@ import (
 	"time"
 )
 
-// Bounds of acknowledgements: those that wait, those in one call, and how often one is tried.
+// Bounds of acknowledgements: those that wait, those in one call, how long the first of a call
+// waits for more, and how often one is tried. A call of the servers for each message would cost
+// a good part of its push.
 const (
 	waitingAcks = 256
 	ackBatch    = 256
+	ackPause    = 5 * time.Millisecond
 	ackAttempts = 25
 )
 
@@ -45,6 +48,7 @@ func (a *acknowledger) wait() {
 func (a *acknowledger) run() {
 	for m := range a.taken {
 		batch := []Message{m}
+		pause := time.NewTimer(ackPause)
 	more:
 		for len(batch) < ackBatch {
 			select {
@@ -53,10 +57,11 @@ func (a *acknowledger) run() {
 					break more
 				}
 				batch = append(batch, m)
-			default:
+			case <-pause.C:
 				break more
 			}
 		}
+		pause.Stop()
 		a.acknowledge(batch)
 	}
 }

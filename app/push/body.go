@@ -4,8 +4,13 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"usher/directory"
 )
@@ -15,19 +20,6 @@ const (
 	TypeHTTP       = "http_endpoint"
 	TypeMattermost = "mattermost"
 )
-
-// item is one message of a body, as the Argo Messaging Service pushes it.
-type item struct {
-	Message      itemMessage `json:"message"`
-	Subscription string      `json:"subscription"`
-}
-
-type itemMessage struct {
-	Attributes  map[string]string `json:"attributes,omitempty"`
-	Data        string            `json:"data"`
-	ID          string            `json:"messageId"`
-	PublishTime string            `json:"publishTime"`
-}
 
 type mattermostMessage struct {
 	Text     string `json:"text"`
@@ -62,24 +54,71 @@ func mayPush(p *directory.Push) bool {
 	}
 }
 
-// body returns the body of a push.
+// body returns the body of a push. It is made by hand, as messages are most of what a push costs.
 func body(sub *Subscription, messages []Message) ([]byte, error) {
 	p := &sub.Push
 	if p.Type == TypeMattermost {
 		return marshal(mattermostMessage{Text: data(p, messages[0].Data), Username: p.MattermostUsername, Channel: p.MattermostChannel})
 	}
-	name := "/projects/" + sub.Project + "/subscriptions/" + sub.Name
-	items := make([]item, len(messages))
-	for i := range messages {
-		m := &messages[i]
-		items[i] = item{Subscription: name, Message: itemMessage{
-			ID: m.ID, Attributes: m.Attributes, Data: data(p, m.Data), PublishTime: m.Published.UTC().Format(time.RFC3339Nano),
-		}}
-	}
+	b := make([]byte, 0, bodySize(messages))
 	if batchSize(p) == 1 {
-		return marshal(items[0])
+		return appendItem(b, sub, &messages[0]), nil
 	}
-	return marshal(map[string][]item{"messages": items})
+	b = append(b, `{"messages":[`...)
+	for i := range messages {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendItem(b, sub, &messages[i])
+	}
+	return append(b, "]}"...), nil
+}
+
+// bodySize returns about how long a body gets.
+func bodySize(messages []Message) (n int) {
+	const besides = 256 // names, id, time and subscription
+	for i := range messages {
+		n += besides + base64.StdEncoding.EncodedLen(len(messages[i].Data))
+	}
+	return n
+}
+
+// appendItem appends one message, as the Argo Messaging Service pushes it:
+// {"message":{"attributes":{},"data":"","messageId":"","publishTime":""},"subscription":""}.
+func appendItem(b []byte, sub *Subscription, m *Message) []byte {
+	b = append(b, `{"message":{`...)
+	if len(m.Attributes) > 0 {
+		b = append(b, `"attributes":{`...)
+		for i, name := range slices.Sorted(maps.Keys(m.Attributes)) {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(appendText(b, name), ':')
+			b = appendText(b, m.Attributes[name])
+		}
+		b = append(b, `},`...)
+	}
+	b = append(b, `"data":`...)
+	if sub.Push.Base64Decode && utf8.Valid(m.Data) {
+		b = appendText(b, string(m.Data))
+	} else {
+		b = append(b, '"')
+		b = append(base64.StdEncoding.AppendEncode(b, m.Data), '"')
+	}
+	b = appendText(append(b, `,"messageId":`...), m.ID)
+	b = append(b, `,"publishTime":"`...)
+	b = m.Published.UTC().AppendFormat(b, time.RFC3339Nano)
+	b = append(b, `"},"subscription":`...)
+	return append(appendText(b, "/projects/"+sub.Project+"/subscriptions/"+sub.Name), '}')
+}
+
+// appendText appends a string as JSON. A header of a NATS client may be no UTF-8.
+func appendText(b []byte, text string) []byte {
+	quoted, err := jsontext.AppendQuote(b, strings.ToValidUTF8(text, "\uFFFD"))
+	if err != nil {
+		return append(b, `""`...)
+	}
+	return quoted
 }
 
 // data returns the text of a message's data. JSON cannot hold bytes that are not UTF-8; they

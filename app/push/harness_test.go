@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"usher/app/push"
@@ -121,6 +122,12 @@ func (m *memory) read(f func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f()
+}
+
+// acknowledged waits until what was taken is acknowledged: many together, a moment later.
+func acknowledged() {
+	time.Sleep(10 * time.Millisecond)
+	synctest.Wait()
 }
 
 // endpoint answers pushes in the process, without a network: virtual time goes on only then.

@@ -242,6 +242,7 @@ func TestChange(t *testing.T) {
 		if want := []string{"old.example", "new.example", "new.example", "new.example"}; !slices.Equal(to, want) {
 			t.Errorf("pushed to %v", to)
 		}
+		acknowledged()
 		source.read(func() {
 			if !slices.Equal(source.acked, []string{"1", "2", "3"}) {
 				t.Errorf("acknowledged %v", source.acked)
@@ -274,7 +275,7 @@ func TestDeadHosts(t *testing.T) {
 		time.Sleep(time.Minute)
 		source := newMemory(100)
 		w.Set(append(subs, subscription("live", source, nil)))
-		synctest.Wait()
+		acknowledged()
 		source.read(func() {
 			if len(source.acked) != 100 {
 				t.Errorf("%d of 100 messages were pushed at once", len(source.acked))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -139,9 +140,26 @@ func (s *Service) subscription(id string, e entry, src source) push.Subscription
 		Current: func() bool { return s.leases.Valid() && s.current(e) },
 	}
 	if e.sub.Push.Authorization != nil {
-		sub.Authorization = func(ctx context.Context) (string, error) { return s.cfg.Authorization(ctx, e.project, e.sub) }
+		sub.Authorization = once(func(ctx context.Context) (string, error) { return s.cfg.Authorization(ctx, e.project, e.sub) })
 	}
 	return sub
+}
+
+// once keeps what open returns, unless that is an error: to open the header of an entry costs
+// more than to make the body of a push, and it stays the same.
+func once(open func(context.Context) (string, error)) func(context.Context) (string, error) {
+	var mu sync.Mutex
+	var header string
+	return func(ctx context.Context) (string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if header != "" {
+			return header, nil
+		}
+		var err error
+		header, err = open(ctx)
+		return header, err
+	}
 }
 
 // current reports whether the directory still wants what was found.
