@@ -20,7 +20,7 @@ race: ## run all tests under the race detector
 	CGO_ENABLED=1 go test -race -timeout 10m ./...
 
 .PHONY: bench
-bench: ## measure against the targets, in some 16 minutes on an idle machine
+bench: ## measure against the targets, in some 17 minutes on an idle machine
 	go run ./scripts/bench
 
 .PHONY: lint

@@ -114,7 +114,7 @@ func (r *runner) setUp(ctx context.Context, d *deployment, b backend) error {
 		return r.startUsher(ctx, d)
 	case reference:
 		return r.startReference(ctx, d, b)
-	case nobody, natsServer, calloutTest, directoryTest, kvTest, oidcTest, nkeyTest, natsJWTTest, sessionsTest, storeTest, supervisors:
+	case nobody, natsServer, calloutTest, directoryTest, kvTest, oidcTest, nkeyTest, natsJWTTest, sessionsTest, storeTest, messagesTest, pushTest, supervisors:
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-const help = `bench: measure against the targets, in some 16 minutes on an idle machine
+const help = `bench: measure against the targets, in some 17 minutes on an idle machine
 
 The command builds usher, nats-server and a reference, starts them on loopback in
 a temporary directory, and prints the results beside the targets. It prints

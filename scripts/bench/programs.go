@@ -25,6 +25,8 @@ const (
 	natsJWTTest   program = "natsjwt.test"
 	sessionsTest  program = "sessions.test"
 	storeTest     program = "store.test"
+	messagesTest  program = "messages.test"
+	pushTest      program = "push.test"
 	supervisors   program = "supervisors"
 )
 
@@ -33,8 +35,8 @@ const natsServerModule = "github.com/nats-io/nats-server/v2"
 func testPackages() map[program]string {
 	return map[program]string{
 		calloutTest: "usher/callout", directoryTest: "usher/directory/snapshot", kvTest: "usher/directory/kv", sessionsTest: "usher/app/sessions",
-		storeTest: "usher/app/messages/store",
-		oidcTest:  "usher/tokens/oidc", nkeyTest: "usher/tokens/nkey", natsJWTTest: "usher/tokens/natsjwt",
+		storeTest: "usher/app/messages/store", messagesTest: "usher/app/apptest/messagestest", pushTest: "usher/app/push/jssource",
+		oidcTest: "usher/tokens/oidc", nkeyTest: "usher/tokens/nkey", natsJWTTest: "usher/tokens/natsjwt",
 	}
 }
 
@@ -47,7 +49,7 @@ func (p program) recipe() (command []string, pkg string) {
 		return []string{"build"}, "usher/scripts/bench/reference"
 	case supervisors:
 		return []string{"build"}, "usher/scripts/bench/supervisors"
-	case calloutTest, directoryTest, kvTest, oidcTest, nkeyTest, natsJWTTest, sessionsTest, storeTest:
+	case calloutTest, directoryTest, kvTest, oidcTest, nkeyTest, natsJWTTest, sessionsTest, storeTest, messagesTest, pushTest:
 		return []string{"test", "-c"}, testPackages()[p]
 	case usher, nobody:
 	}

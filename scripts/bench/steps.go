@@ -18,7 +18,7 @@ type step struct {
 
 // parts returns the names for --only.
 func parts() []string {
-	return []string{"handle", "verify", "provider", "storm", "jwt", "steady", "supervisors", "sessions", "messages", "directory", "kv"}
+	return []string{"handle", "verify", "provider", "storm", "jwt", "steady", "supervisors", "sessions", "messages", "http", "directory", "kv"}
 }
 
 func partNames() string { return strings.Join(parts(), ",") }
@@ -84,6 +84,8 @@ func allSteps(o options) []step {
 		supervisorsStep(),
 		sessionsStep(),
 		messagesStep(),
+		httpStep(),
+		idlePushStep(),
 		{
 			part: "directory", name: "directory", needs: []program{directoryTest}, run: measureDirectory,
 			rows: rowsOf(directoryTable()),

@@ -45,10 +45,11 @@ func TestSelectSteps(t *testing.T) {
 		only, clients string
 		want          int
 	}{
-		{"", "100", 15},
+		{"", "100", 17},
 		{"supervisors", "100", 1},
 		{"sessions", "100", 1},
 		{"messages", "100", 1},
+		{"http", "100", 2},
 		{"kv", "100", 1},
 		{"handle", "100", 1},
 		{"provider", "100", 1},
@@ -71,7 +72,7 @@ func TestSelectSteps(t *testing.T) {
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"--only storms":  `unknown part "storms", expected handle,verify,provider,storm,jwt,steady,supervisors,sessions,messages,directory,kv`,
+		"--only storms":  `unknown part "storms", expected handle,verify,provider,storm,jwt,steady,supervisors,sessions,messages,http,directory,kv`,
 		"--only handle,": `unknown part ""`,
 		"--rounds 0":     "--rounds 0 is not between 1 and 100",
 		"--clients 0":    `--clients 0: "0" is not a number between 1 and 100000`,

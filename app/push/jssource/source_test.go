@@ -21,28 +21,28 @@ import (
 const ackWait = 30 * time.Second
 
 type harness struct {
-	t  *testing.T
+	t  testing.TB
 	js jetstream.JetStream
 	c  jetstream.Consumer
 }
 
-func newHarness(t *testing.T) *harness {
-	t.Helper()
-	srv := callouttest.RunServerConfig(t, fmt.Sprintf("listen: 127.0.0.1:-1\njetstream {store_dir: %q}\n", filepath.ToSlash(t.TempDir())))
-	h := &harness{t: t, js: connect(t, srv.ClientURL())}
-	_, err := h.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "P", Subjects: []string{"P.>"}, Storage: jetstream.MemoryStorage})
-	callouttest.Must(t, err)
+func newHarness(tb testing.TB) *harness {
+	tb.Helper()
+	srv := callouttest.RunServerConfig(tb, fmt.Sprintf("listen: 127.0.0.1:-1\njetstream {store_dir: %q}\n", filepath.ToSlash(tb.TempDir())))
+	h := &harness{t: tb, js: connect(tb, srv.ClientURL())}
+	_, err := h.js.CreateStream(tb.Context(), jetstream.StreamConfig{Name: "P", Subjects: []string{"P.>"}, Storage: jetstream.MemoryStorage})
+	callouttest.Must(tb, err)
 	h.c = h.consumer("S")
 	return h
 }
 
-func connect(t *testing.T, url string) jetstream.JetStream {
-	t.Helper()
+func connect(tb testing.TB, url string) jetstream.JetStream {
+	tb.Helper()
 	nc, err := nats.Connect(url, nats.Timeout(20*time.Second))
-	callouttest.Must(t, err)
-	t.Cleanup(nc.Close)
+	callouttest.Must(tb, err)
+	tb.Cleanup(nc.Close)
 	js, err := jetstream.New(nc)
-	callouttest.Must(t, err)
+	callouttest.Must(tb, err)
 	return js
 }
 
@@ -228,9 +228,30 @@ func TestBury(t *testing.T) {
 // TestIdleMemory: a thousand idle sources fit into 50 MiB, and each still gets its messages.
 func TestIdleMemory(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t)
-	const n = 1000 // which is also how many consumers a stream has by default
-	callouttest.Must(t, h.js.DeleteConsumer(t.Context(), "P", "S"))
+	used := idle(t)
+	t.Logf("%d idle sources take %.1f MiB, with what the server keeps for them", idleSources, float64(used)/(1<<20))
+	if used > 50<<20 {
+		t.Errorf("%d idle sources take %d bytes", idleSources, used)
+	}
+}
+
+func BenchmarkIdle(b *testing.B) {
+	var used int64
+	for b.Loop() {
+		used = idle(b)
+	}
+	b.ReportMetric(float64(used)/(1<<20), "MiB")
+}
+
+// idleSources is also how many consumers a stream has by default.
+const idleSources = 1000
+
+// idle returns the memory that idle sources take, once each has got a message after that.
+func idle(tb testing.TB) int64 {
+	tb.Helper()
+	h := newHarness(tb)
+	const n = idleSources
+	callouttest.Must(tb, h.js.DeleteConsumer(tb.Context(), "P", "S"))
 	for i := range n {
 		h.consumer("idle-" + strconv.Itoa(i))
 	}
@@ -243,7 +264,7 @@ func TestIdleMemory(t *testing.T) {
 			Stream:    "P", Consumer: "idle-" + strconv.Itoa(i), AckWait: ackWait, Ordered: true,
 		})
 		go func() {
-			m, err := sources[i].Next(t.Context(), 1)
+			m, err := sources[i].Next(tb.Context(), 1)
 			if err != nil || len(m) != 1 {
 				got <- fmt.Sprint(m, err)
 				return
@@ -251,29 +272,26 @@ func TestIdleMemory(t *testing.T) {
 			got <- string(m[0].Data)
 		}()
 	}
-	stream, err := h.js.Stream(t.Context(), "P")
-	callouttest.Must(t, err)
-	callouttest.Eventually(t, "all wait for messages", func() bool {
+	stream, err := h.js.Stream(tb.Context(), "P")
+	callouttest.Must(tb, err)
+	callouttest.Eventually(tb, "all wait for messages", func() bool {
 		waiting := 0
-		for info := range stream.ListConsumers(t.Context()).Info() {
+		for info := range stream.ListConsumers(tb.Context()).Info() {
 			waiting += info.NumWaiting
 		}
 		return waiting == n
 	})
 	used := heap() - before
-	t.Logf("%d idle sources take %.1f MiB, with what the server keeps for them", n, float64(used)/(1<<20))
-	if used > 50<<20 {
-		t.Errorf("%d idle sources take %d bytes", n, used)
-	}
 	h.publish(1, 1)
 	for range n {
 		if m := <-got; m != "1" {
-			t.Fatal(m)
+			tb.Fatal(m)
 		}
 	}
 	for _, s := range sources {
 		s.Close()
 	}
+	return used
 }
 
 // heap returns the memory in use: the heap and the stacks of goroutines.
