@@ -19,7 +19,7 @@ import (
 
 const (
 	retry       = 200 * time.Millisecond // of supervisors. Habitat waits for 5 s
-	eventPeriod = 50 * time.Millisecond
+	eventPeriod = 100 * time.Millisecond
 )
 
 // supervisors publish events by core NATS, and count. What they publish while they are

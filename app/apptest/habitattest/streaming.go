@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,7 +43,16 @@ type StreamingProcess struct {
 	cmd            *exec.Cmd
 	stdin          io.Closer
 	stdout, stderr callouttest.Buffer
+	lines          lineCounter // of stdout
 	ended          bool
+}
+
+// lineCounter counts the lines that are written to it.
+type lineCounter struct{ n atomic.Int64 }
+
+func (c *lineCounter) Write(text []byte) (int, error) {
+	c.n.Add(int64(bytes.Count(text, []byte("\n"))))
+	return len(text), nil
 }
 
 // Server starts the streaming server, and waits until it is ready.
@@ -58,7 +68,7 @@ func (s Streaming) Start(tb testing.TB, args ...string) *StreamingProcess {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), streamingTimeout)
 	p := &StreamingProcess{tb: tb, cmd: exec.CommandContext(ctx, s.program, args...)}
-	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+	p.cmd.Stdout, p.cmd.Stderr = io.MultiWriter(&p.stdout, &p.lines), &p.stderr
 	stdin, err := p.cmd.StdinPipe() // closing it stops the program
 	callouttest.Must(tb, err)
 	p.stdin = stdin
@@ -72,6 +82,9 @@ func (p *StreamingProcess) Lines() []string {
 	text := p.stdout.String()
 	return strings.Split(text[:strings.LastIndex(text, "\n")+1], "\n")
 }
+
+// Printed returns how many lines the program has printed so far. Unlike Lines it copies none.
+func (p *StreamingProcess) Printed() int { return int(p.lines.n.Load()) }
 
 // Stop stops the program, and waits until it has ended.
 func (p *StreamingProcess) Stop() {
