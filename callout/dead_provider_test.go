@@ -164,14 +164,11 @@ func TestDeadProvider(t *testing.T) {
 // that without other clients.
 func BenchmarkDeadProvider(b *testing.B) {
 	const (
-		connects = 300 // a round, of each kind
+		rounds   = 4
+		connects = 150 // a round, of each kind
 		interval = 10 * time.Millisecond
 		patience = 2 * time.Second
 	)
-	rounds := 4
-	if testing.Short() {
-		rounds = 1
-	}
 	d := newDeadProvider(b)
 	failed := 0
 	round := func(others, hang bool) (took []time.Duration) {

@@ -227,7 +227,6 @@ func TestBury(t *testing.T) {
 
 // TestIdleMemory: a thousand idle sources fit into 50 MiB, and each still gets its messages.
 func TestIdleMemory(t *testing.T) {
-	t.Parallel()
 	used := idle(t)
 	t.Logf("%d idle sources take %.1f MiB, with what the server keeps for them", idleSources, float64(used)/(1<<20))
 	if used > 50<<20 {
