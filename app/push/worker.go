@@ -68,6 +68,11 @@ func New(cfg Config) (*Worker, error) {
 	}, nil
 }
 
+// logged logs at level debug: there can be thousands.
+func (w *Worker) logged(message string, s *Subscription) {
+	w.cfg.Log.LogAttrs(context.Background(), slog.LevelDebug, message, slog.String("subscription", s.Project+"/"+s.Name)) //nolint:sloglint // callers pass constants
+}
+
 // Set says which subscriptions to push. Those that are new or have changed start, those that
 // are missing end. It returns once nothing is pushed any more by a configuration that is not
 // in force; messages that were tried then are given back to their Source first.
@@ -87,6 +92,7 @@ func (w *Worker) Set(subscriptions []Subscription) {
 			l.stop()
 			delete(w.loops, id)
 			ending = append(ending, l)
+			w.logged("pushes of a subscription end", &l.sub)
 		}
 	}
 	w.mu.Unlock()
@@ -109,6 +115,7 @@ func (w *Worker) Set(subscriptions []Subscription) {
 			s.Source.Close()
 		default:
 			w.loops[id] = w.start(*s)
+			w.logged("pushes of a subscription begin", s)
 		}
 	}
 }

@@ -211,6 +211,7 @@ func pushTakeover(t *testing.T, s *messagestest.Site, r *pushReceiver) {
 	publish(41, 60)
 	r.arrived(t, 60, full...)
 	callouttest.Eventually(t, "the other one has all", func() bool { return second.subscriptions() == len(names) })
+	second.waitFor(t, "took over from a push worker that is gone")
 	checkLive(t, s.Config()).finds(t, cmdutil.ExitOK, "pushes", "ok", " for 4 subscriptions")
 	r.mu.Lock()
 	t.Logf("%d messages arrived twice", r.duplicates)

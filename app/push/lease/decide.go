@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"hash/fnv"
+	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -41,7 +43,7 @@ func (l *Leases) decide(ctx context.Context) {
 	for _, name := range p.departed {
 		_ = kv.Purge(ctx, workerPrefix+name)
 	}
-	l.each(p.take, func(id string) { l.acquire(ctx, kv, id) })
+	l.take(ctx, kv, p.take)
 	l.mu.Lock()
 	var mine []string
 	for _, id := range l.mine() {
@@ -51,6 +53,22 @@ func (l *Leases) decide(ctx context.Context) {
 	}
 	l.mu.Unlock()
 	l.hold(mine)
+}
+
+// take acquires subscriptions, and logs from which dead workers it has taken them.
+func (l *Leases) take(ctx context.Context, kv jetstream.KeyValue, ids []string) {
+	var counting sync.Mutex
+	from := map[string]int{}
+	l.each(ids, func(id string) {
+		if dead := l.acquire(ctx, kv, id); dead != "" {
+			counting.Lock()
+			from[dead]++
+			counting.Unlock()
+		}
+	})
+	for _, name := range slices.Sorted(maps.Keys(from)) {
+		l.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "took over from a push worker that is gone", slog.String("worker", name), slog.Int("subscriptions", from[name]))
+	}
 }
 
 // hold calls Hold if something has changed.
@@ -143,7 +161,9 @@ func (l *Leases) dead(name string, now time.Time) bool {
 	return s.gone || now.Sub(s.at) >= l.cfg.Expire
 }
 
-func (l *Leases) acquire(ctx context.Context, kv jetstream.KeyValue, id string) {
+// acquire makes a subscription that of this worker. It returns the dead worker that had it;
+// empty: none had it, or this worker has not got it.
+func (l *Leases) acquire(ctx context.Context, kv jetstream.KeyValue, id string) (from string) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Expire/2)
 	defer cancel()
 	l.mu.Lock()
@@ -157,9 +177,10 @@ func (l *Leases) acquire(ctx context.Context, kv jetstream.KeyValue, id string) 
 		revision, err = kv.Update(ctx, leasePrefix+id, []byte(l.cfg.Name), before.revision)
 	}
 	if err != nil {
-		return // another was faster, or it is tried again
+		return "" // another was faster, or it is tried again
 	}
 	l.note(id, owned{worker: l.cfg.Name, revision: revision})
+	return before.worker
 }
 
 func (l *Leases) remove(ctx context.Context, kv jetstream.KeyValue, id string) {

@@ -134,6 +134,10 @@ func (s *Service) States() apipush.States { return s.reader }
 func (s *Service) hold(ids []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	before := len(s.held)
 	s.held = ids
 	s.set()
+	if before != len(ids) {
+		s.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "this process has another number of subscriptions to push", slog.Int("subscriptions", len(ids)), slog.Int("before", before))
+	}
 }
