@@ -111,12 +111,14 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.left -= int64(n); b.left < 0 {
 		return n + int(b.left), &Error{b.host, ErrBody}
 	}
-	// The server may end its answer because the request was given up.
-	if err == io.EOF && b.ctx.Err() != nil {
-		err = b.ctx.Err()
+	switch {
+	case err == nil:
+		return n, nil
+	case err == io.EOF && b.ctx.Err() != nil: // it may have ended because the request was given up
+		return n, &Error{b.host, b.ctx.Err()}
+	case err == io.EOF:
+		return n, io.EOF
+	default:
+		return n, &Error{b.host, err}
 	}
-	if err != nil && err != io.EOF {
-		err = &Error{b.host, err}
-	}
-	return n, err
 }
