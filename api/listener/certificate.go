@@ -14,6 +14,7 @@ import (
 
 // Certificate is a TLS certificate in two files. It is reloaded when one of them changes.
 type Certificate struct {
+	Key               string // of the configuration, such as api.tls
 	CertFile, KeyFile string
 	AllowGroup        bool // accepts a key file that its group can read
 	Log               *slog.Logger
@@ -40,7 +41,7 @@ func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	case c.pair == nil:
 		return nil, err
 	default:
-		c.Log.Error("cannot reload the certificate of the API; the previous one stays in use", slog.String("error", err.Error()))
+		c.Log.Error("cannot reload a certificate; the previous one stays in use", slog.String("key", c.Key), slog.String("error", err.Error()))
 	}
 	return c.pair, nil
 }

@@ -66,7 +66,7 @@ func (m *messaging) start(ctx context.Context) (stop func(), err error) {
 	g := &m.cfg.Push.GRPC
 	srv, err := pushserver.Start(ctx, &pushserver.Config{
 		Address:     g.Listen,
-		Certificate: &listener.Certificate{CertFile: g.TLS.CertFile, KeyFile: g.TLS.KeyFile, AllowGroup: m.cfg.Keyring.AllowGroupReadable, Log: m.log},
+		Certificate: &listener.Certificate{Key: "push.grpc.tls", CertFile: g.TLS.CertFile, KeyFile: g.TLS.KeyFile, AllowGroup: m.cfg.Keyring.AllowGroupReadable, Log: m.log},
 		ClientCA:    g.ClientCAFile, CommonNames: g.CommonNames, Registry: m.active, Now: m.now, Log: m.log,
 	})
 	if err != nil {
