@@ -118,9 +118,9 @@ func TestVerification(t *testing.T) {
 		"another name":      {host: "example.test", unasked: true, want: "its certificate is for another name"},
 		"expired":           {cert: func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, unasked: true, want: "its certificate is not valid"},
 		"client's":          {cert: func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }, unasked: true, want: "its certificate is not valid"},
-		"rebinding":         {names: []string{"127.0.0.2"}, unasked: true, want: "the host has no address that is allowed"},
-		"metadata":          {names: []string{"169.254.169.254"}, unasked: true, want: "the host has no address that is allowed"},
-		"mapped":            {names: []string{"::ffff:10.0.0.1"}, unasked: true, want: "the host has no address that is allowed"},
+		"rebinding":         {names: []string{"127.0.0.2"}, unasked: true, want: "the host has no address, or none that is allowed"},
+		"metadata":          {names: []string{"169.254.169.254"}, unasked: true, want: "the host has no address, or none that is allowed"},
+		"mapped":            {names: []string{"::ffff:10.0.0.1"}, unasked: true, want: "the host has no address, or none that is allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -215,7 +215,7 @@ func TestVerificationLater(t *testing.T) {
 	}
 	verify(s, "Wrong verification hash")
 	client.Close() // the next request connects again
-	verify(s, "the host has no address that is allowed")
+	verify(s, "the host has no address, or none that is allowed")
 	if asked.Load() != 1 || resolver.asked.Load() != 2 {
 		t.Errorf("%d requests, %d look-ups", asked.Load(), resolver.asked.Load())
 	}

@@ -199,6 +199,7 @@ func RevocationUnknown(cause error) *Error {
 // MethodNotAllowed lists the methods that the path has.
 func MethodNotAllowed(allowed []string) *Error {
 	return newError(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "Method not allowed").
+		WithDetails("allowed here: "+strings.Join(allowed, ", ")).
 		WithHeader("Allow", strings.Join(allowed, ", "))
 }
 

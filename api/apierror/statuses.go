@@ -12,7 +12,7 @@ type Status struct {
 // Statuses lists every kind of error, in the order of the documents.
 func Statuses() []Status {
 	return []Status{
-		{http.StatusBadRequest, "BAD_REQUEST", "The body does not have the shape that the route takes, or a logout token is not good. The log gives the reason."},
+		{http.StatusBadRequest, "BAD_REQUEST", "The body does not have the shape that the route takes, or a logout token is not good. The log gives the reason; that there is no key, at level debug."},
 		{http.StatusBadRequest, "INVALID_ARGUMENT", "A name, a parameter or a value in the body is invalid, or the change would break a rule of the directory."},
 		{http.StatusUnauthorized, "UNAUTHORIZED", "The request has no key, or an invalid one: unknown, mistyped, expired, disabled, not yet valid, or from a network that the key does not allow. The log gives the reason."},
 		{http.StatusForbidden, "FORBIDDEN", "The key is valid, but no role of its user permits the request, or the ACL of the topic or subscription does not name the user. The answer does not say which; the log, and for changes and messages the audit, have it under the `request_id`."},

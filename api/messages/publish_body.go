@@ -13,6 +13,7 @@ import (
 var (
 	errBase64   = errors.New("is not base64 with padding (RFC 4648 section 4)")
 	errAttrName = errors.New("an attribute needs a name")
+	errNothing  = errors.New("has neither data nor attributes")
 	errAttrs    = fmt.Errorf("at most %d attributes are allowed", maxAttrs)
 	errBatch    = fmt.Errorf("at most %d messages are allowed in one request", maxBatch)
 )
@@ -51,7 +52,9 @@ func parsePublish(text []byte) ([]Message, error) {
 }
 
 func parseMessage(d *reader, block *[]byte) (m Message, err error) {
+	found := false
 	err = d.object(func(name string) (err error) {
+		found = found || name == "data" || name == "attributes"
 		switch name {
 		case "data":
 			if m.Data, err = parseData(d, block); err != nil {
@@ -66,6 +69,9 @@ func parseMessage(d *reader, block *[]byte) (m Message, err error) {
 		}
 		return err
 	})
+	if err == nil && !found { // as with a name that is mistyped
+		return m, fmt.Errorf(": %w", errNothing)
+	}
 	if errors.Is(err, errType) || errors.Is(err, errJSON) {
 		if !strings.HasPrefix(err.Error(), ".") {
 			err = fmt.Errorf(": %w", err)

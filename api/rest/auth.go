@@ -52,7 +52,7 @@ func (r *Request) authenticate() error {
 	if r.Route.Authenticate != nil {
 		r.verify, err = r.Route.Authenticate(r)
 	} else if r.key == "" {
-		return apierror.Unauthorized()
+		return apierror.Unauthorized().WithDetails(noKey(r.router.cfg.KeyIn))
 	}
 	if err == nil {
 		r.Snapshot = r.router.cfg.Store.Snapshot()
@@ -68,6 +68,18 @@ func (r *Request) authenticate() error {
 	// A key that cannot be verified now counts too: otherwise a client could guess keys
 	// without a limit while the directory is unreadable.
 	return r.CountFailure(authError(err))
+}
+
+// noKey says where a request has its key.
+func noKey(in KeyIn) string {
+	switch in {
+	case KeyInQuery:
+		return "the request has no key: send it as ?key="
+	case KeyInBoth:
+		return "the request has no key: send it in the header x-api-key, or as ?key="
+	default:
+		return "the request has no key: send it in the header x-api-key"
+	}
 }
 
 // CountFailure counts what the client presented as refused. It returns the error, or one that

@@ -48,6 +48,9 @@ func (rt *Router) methodNotAllowed(r *Request) (*Response, error) {
 	if len(verb) > 0 {
 		return nil, apierror.MethodNotAllowed(verb)
 	}
+	if r.HTTP.Method == http.MethodPost && strings.Contains(lastSegment(r.HTTP.URL.EscapedPath()), ":") {
+		return nil, apierror.NotFound("Custom method") // such as :publih
+	}
 	return nil, apierror.MethodNotAllowed(all)
 }
 
@@ -69,5 +72,7 @@ func (rt *Router) methods(path string) (all, verb []string) {
 
 // hasVerb reports whether a pattern ends with a variable and a custom method.
 func hasVerb(pattern string) bool {
-	return strings.Contains(pattern[strings.LastIndexByte(pattern, '/')+1:], "}:")
+	return strings.Contains(lastSegment(pattern), "}:")
 }
+
+func lastSegment(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }

@@ -36,9 +36,10 @@ type loop struct {
 	drain context.CancelFunc
 	done  chan struct{}
 
-	last   time.Time // end of the last push
-	acks   acknowledger
-	logged time.Time // when trouble with the source was logged
+	last     time.Time // end of the last push
+	acks     acknowledger
+	logged   time.Time // when trouble with the source was logged
+	reported time.Time // when it was logged how pushes go
 }
 
 func (l *loop) run() {
@@ -137,9 +138,12 @@ func (l *loop) try(messages []Message) bool {
 		return true
 	}
 	cfg.Metrics.pushed(f.outcome, 0)
-	if l.state.failed(f.text, l.last, l.last.Add(l.policy.Delay())) == 1 {
+	switch failures, changed := l.state.failed(f.text, l.last, l.last.Add(l.policy.Delay())); {
+	case failures == 1:
 		cfg.Metrics.add(0, 1, 0)
 		l.report(audit.PushFailing, f.text, 1)
+	case changed && l.last.Sub(l.reported) >= logAgain:
+		l.logPushes(slog.LevelWarn, "pushes of a subscription still fail, for another reason", f.text, failures)
 	}
 	return false
 }
@@ -150,12 +154,24 @@ func (l *loop) report(code audit.PushCode, cause string, failures int) {
 	if code == audit.PushRecovered {
 		level, text = slog.LevelInfo, "pushes of a subscription succeed again"
 	}
-	l.w.log.add(level, text, slog.String("project", l.sub.Project), slog.String("subscription", l.sub.Name),
-		slog.String("host", l.target.Host), slog.String("error", cause), slog.Int("failures", failures))
+	l.logPushes(level, text, cause, failures)
 	l.audit(code, cause, "", failures)
 	if l.w.cfg.OnStatus != nil {
 		l.w.cfg.OnStatus(l.sub.ID)
 	}
+}
+
+// logPushes logs how pushes go; cause is empty if they succeed.
+func (l *loop) logPushes(level slog.Level, text, cause string, failures int) {
+	l.reported = l.last
+	attrs := []slog.Attr{
+		slog.String("project", l.sub.Project), slog.String("subscription", l.sub.Name),
+		slog.String("host", l.target.Host), slog.Int("failures", failures),
+	}
+	if cause != "" {
+		attrs = append(attrs, slog.String("error", cause))
+	}
+	l.w.log.add(level, text, attrs...)
 }
 
 func (l *loop) audit(code audit.PushCode, cause, message string, attempts int) {

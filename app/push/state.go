@@ -34,15 +34,17 @@ func (s *state) succeeded(messages int, now time.Time) (failures int) {
 	return failures
 }
 
-// failed notes a push that failed. It returns how many have failed one after the other.
-func (s *state) failed(text string, now, next time.Time) (failures int) {
+// failed notes a push that failed. It returns how many have failed one after the other, and
+// whether the one before had another reason.
+func (s *state) failed(text string, now, next time.Time) (failures int, changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.s.Failures == 0 {
 		s.s.Status, s.s.Since = apipush.StatusRetrying, now
 		s.s.Delivered = 0
 	}
+	changed = s.s.LastError != text
 	s.s.Failures++
 	s.s.LastError, s.s.NextAttempt = text, next
-	return s.s.Failures
+	return s.s.Failures, changed
 }

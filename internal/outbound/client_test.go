@@ -153,8 +153,8 @@ func TestAnswers(t *testing.T) {
 		"other name":      {address: "https://example.test", want: "its certificate is for another name"},
 		"other port":      {change: func(r *outbound.Rules) { r.Ports = []uint16{443} }, want: "the port is not allowed"},
 		"http":            {address: "http://example.com", want: "the scheme is not allowed"},
-		"private":         {change: func(r *outbound.Rules) { r.AllowNetworks = nil }, want: "the host has no address that is allowed"},
-		"no name":         {change: func(r *outbound.Rules) { r.Resolver = unknown{} }, want: "the host has no address that is allowed"},
+		"private":         {change: func(r *outbound.Rules) { r.AllowNetworks = nil }, want: "the host has no address, or none that is allowed"},
+		"no name":         {change: func(r *outbound.Rules) { r.Resolver = unknown{} }, want: "the host has no address, or none that is allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -17,7 +17,7 @@ var (
 	ErrURL     = errors.New("not an address such as https://host/path without user and password")
 	ErrScheme  = errors.New("the scheme is not allowed")
 	ErrPort    = errors.New("the port is not allowed")
-	ErrAddress = errors.New("the host has no address that is allowed")
+	ErrAddress = errors.New("the host has no address, or none that is allowed")
 	ErrBody    = errors.New("the answer is too large")
 )
 

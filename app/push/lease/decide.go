@@ -34,16 +34,16 @@ func (l *Leases) decide(ctx context.Context) {
 	l.mu.Unlock()
 	if len(p.release) > 0 {
 		l.hold(p.keep)
-		l.each(p.release, func(id string) { l.remove(ctx, kv, id) })
+		l.each(p.release, func(id string) { l.remove(ctx, kv, id, p.known[id]) })
 	}
 	l.each(p.forget, func(id string) {
-		l.remove(ctx, kv, id)
+		l.remove(ctx, kv, id, p.known[id])
 		_ = kv.Purge(ctx, statePrefix+id) // it says little about a subscription that is gone
 	})
 	for _, name := range p.departed {
 		_ = kv.Purge(ctx, workerPrefix+name)
 	}
-	l.take(ctx, kv, p.take)
+	l.take(ctx, kv, &p)
 	l.mu.Lock()
 	var mine []string
 	for _, id := range l.mine() {
@@ -56,11 +56,11 @@ func (l *Leases) decide(ctx context.Context) {
 }
 
 // take acquires subscriptions, and logs from which dead workers it has taken them.
-func (l *Leases) take(ctx context.Context, kv jetstream.KeyValue, ids []string) {
+func (l *Leases) take(ctx context.Context, kv jetstream.KeyValue, p *plan) {
 	var counting sync.Mutex
 	from := map[string]int{}
-	l.each(ids, func(id string) {
-		if dead := l.acquire(ctx, kv, id); dead != "" {
+	l.each(p.take, func(id string) {
+		if dead := l.acquire(ctx, kv, id, p.known[id]); dead != "" {
 			counting.Lock()
 			from[dead]++
 			counting.Unlock()
@@ -87,6 +87,10 @@ type plan struct {
 	keep, release, take []string
 	forget              []string // subscriptions that are no more
 	departed            []string // workers that died long ago
+
+	// known are the entries by which this was decided. Whoever has changed one since then, as
+	// another worker that was faster to take it, makes the write fail.
+	known map[string]owned
 }
 
 func (l *Leases) plan(now time.Time) plan {
@@ -127,6 +131,12 @@ func (l *Leases) plan(now time.Time) plan {
 		p.take = nil
 	}
 	slices.Sort(p.keep)
+	p.known = map[string]owned{}
+	for _, ids := range [][]string{p.release, p.take, p.forget} {
+		for _, id := range ids {
+			p.known[id] = l.leases[id]
+		}
+	}
 	return p
 }
 
@@ -144,7 +154,7 @@ func (l *Leases) order(ids []string) {
 func (l *Leases) live(now time.Time) []string {
 	names := []string{l.cfg.Name}
 	for name, s := range l.workers {
-		if name != l.cfg.Name && !s.gone && now.Sub(s.at) < l.cfg.Expire {
+		if name != l.cfg.Name && !s.gone && (l.stale(now) || now.Sub(s.at) < l.cfg.Expire) {
 			names = append(names, name)
 		}
 	}
@@ -158,17 +168,18 @@ func (l *Leases) dead(name string, now time.Time) bool {
 		l.workers[name] = seen{at: now}
 		return false
 	}
-	return s.gone || now.Sub(s.at) >= l.cfg.Expire
+	return s.gone || !l.stale(now) && now.Sub(s.at) >= l.cfg.Expire
 }
+
+// stale reports whether the watch stands still, as far as this worker's own renewals tell. What
+// others have renewed cannot be seen then, so none of them counts as dead.
+func (l *Leases) stale(now time.Time) bool { return now.Sub(l.echoed) >= l.cfg.Expire/2 }
 
 // acquire makes a subscription that of this worker. It returns the dead worker that had it;
 // empty: none had it, or this worker has not got it.
-func (l *Leases) acquire(ctx context.Context, kv jetstream.KeyValue, id string) (from string) {
+func (l *Leases) acquire(ctx context.Context, kv jetstream.KeyValue, id string, before owned) (from string) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Expire/2)
 	defer cancel()
-	l.mu.Lock()
-	before := l.leases[id]
-	l.mu.Unlock()
 	var revision uint64
 	var err error
 	if before.worker == "" {
@@ -183,12 +194,9 @@ func (l *Leases) acquire(ctx context.Context, kv jetstream.KeyValue, id string) 
 	return before.worker
 }
 
-func (l *Leases) remove(ctx context.Context, kv jetstream.KeyValue, id string) {
+func (l *Leases) remove(ctx context.Context, kv jetstream.KeyValue, id string, before owned) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Expire/2)
 	defer cancel()
-	l.mu.Lock()
-	before := l.leases[id]
-	l.mu.Unlock()
 	if before.worker == "" {
 		return
 	}

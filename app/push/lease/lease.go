@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -159,10 +160,10 @@ func (l *Leases) giveBack() {
 	ctx, cancel := context.WithTimeout(context.Background(), ending)
 	defer cancel()
 	l.mu.Lock()
-	mine := l.mine()
+	mine, known := l.mine(), maps.Clone(l.leases)
 	l.holding = nil
 	l.mu.Unlock()
-	l.each(mine, func(id string) { l.remove(ctx, kv, id) })
+	l.each(mine, func(id string) { l.remove(ctx, kv, id, known[id]) })
 	_ = kv.Purge(ctx, workerPrefix+l.cfg.Name) // else it expires
 }
 
@@ -212,7 +213,10 @@ func (l *Leases) wake() {
 // failed logs that something of the bucket failed, and what follows from it.
 func (l *Leases) failed(ctx context.Context, consequence string, err error) {
 	if ctx.Err() == nil {
-		l.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "push workers cannot share the work", slog.String("consequence", consequence), slog.String("error", err.Error()),
-			slog.String("hint", "the service user must be allowed to publish to $JS.API.> and $KV."+l.cfg.Bucket+".>"))
+		hint := "the service user must be allowed to publish to $JS.API.> and $KV." + l.cfg.Bucket + ".>"
+		if !l.cfg.JetStream.Conn().IsConnected() {
+			hint = "there is no connection to nats-server now; nothing is to do here once it is back"
+		}
+		l.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "push workers cannot share the work", slog.String("consequence", consequence), slog.String("error", err.Error()), slog.String("hint", hint))
 	}
 }

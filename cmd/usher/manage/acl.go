@@ -87,12 +87,19 @@ func aclChange(name, usage, description string, flags []cli.Flag, change func(us
 				}
 				return cmdutil.UsageError("give at least one user", "missing argument: USER")
 			}
-			list, err := r.API.ChangeACL(ctx, of, func(users []string) []string { return change(users, given) })
+			var before []string
+			list, err := r.API.ChangeACL(ctx, of, func(users []string) []string {
+				before = slices.Clone(users)
+				return change(users, given)
+			})
 			if err != nil {
 				return err
 			}
 			if err := r.PrintDone(list, "%s: %s", what, aclText(list)); err != nil || name == aclRemove {
 				return err
+			}
+			if name == aclSet {
+				noteRemoved(r, before, list.AuthorizedUsers)
 			}
 			return noteMissingRoles(ctx, r, given)
 		},
@@ -101,6 +108,16 @@ func aclChange(name, usage, description string, flags []cli.Flag, change func(us
 		v.Aliases = []string{"rm"}
 	}
 	return v
+}
+
+// noteRemoved names the users that acl set has taken out: some expect that it adds.
+func noteRemoved(r *remote.Session, before, after []string) {
+	removed := slices.DeleteFunc(before, func(name string) bool { return slices.Contains(after, name) })
+	if r.CLI.Bool("json") || len(removed) == 0 {
+		return
+	}
+	cmdutil.Note(r.CLI.App.ErrWriter, "no longer: "+remote.JoinList(removed))
+	cmdutil.Hint(r.CLI.App.ErrWriter, "usher acl add keeps the users that are there")
 }
 
 // noteMissingRoles notes users that lack the role without which an ACL has no effect.

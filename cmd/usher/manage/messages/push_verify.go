@@ -67,7 +67,7 @@ func verificationError(r *remote.Session, s *wire.Subscription, err error) error
 	for of, text := range map[string]string{
 		wire.VerificationWrongStatus: at + " must answer GET with status 200, without a redirect; the path and the query of the endpoint do not count",
 		wire.VerificationWrongHash:   at + " must answer with the hash as the whole body, without an end of line: " + pushCommand(r, "show"),
-		wire.VerificationRefused:     "push.allow_networks, push.ports and push.allow_http in usher.yaml say which addresses are allowed",
+		wire.VerificationRefused:     "the name must have an address where usher serve runs; push.allow_networks, push.ports and push.allow_http in usher.yaml say which are allowed",
 		wire.VerificationAsking:      "usher serve must reach " + at + ", and trust its certificate (push.ca_file)",
 	} {
 		if strings.HasPrefix(reason, of) { // the details follow
