@@ -116,14 +116,14 @@ func (l *loop) waitCurrent() bool {
 func (l *loop) try(messages []Message) bool {
 	cfg := &l.w.cfg
 	retry := l.state.get().Failures > 0
-	if l.w.slots.Acquire(l.soft, l.target.Host, retry) != nil {
+	if l.w.slots.Acquire(l.soft, l.sub.Project, l.target.Host, retry) != nil {
 		l.stop()
 		return false
 	}
 	cfg.Metrics.add(0, 0, 1)
 	f := l.w.send(l.hard, &l.sub, l.target, messages)
 	cfg.Metrics.add(0, 0, -1)
-	l.w.slots.Release(l.target.Host, retry)
+	l.w.slots.Release(l.sub.Project, l.target.Host, retry)
 	l.last = cfg.Now()
 	if f != nil && l.hard.Err() != nil {
 		return false // it was broken off

@@ -18,6 +18,11 @@ const (
 	SlowstartInitial = time.Second
 	SlowstartLeast   = 300 * time.Millisecond
 	SlowstartMost    = 24 * time.Hour
+
+	// LinearLeast is the least time after a failure, for each failure in a row up to
+	// LinearGrows: 100 ms, 200 ms, and so on up to 1 s. Owners of subscriptions choose the period.
+	LinearLeast = 100 * time.Millisecond
+	LinearGrows = 10
 )
 
 // policy says how long to wait between pushes of a subscription.
@@ -41,18 +46,23 @@ func newPolicy(p *directory.Push) policy {
 
 // linear tries again after a period. After a success the next message follows at once.
 type linear struct {
-	period time.Duration
-	failed bool
+	period   time.Duration
+	failures int // in a row
 }
 
 func (l *linear) Delay() time.Duration {
-	if l.failed {
-		return l.period
+	if l.failures == 0 {
+		return 0
 	}
-	return 0
+	return max(l.period, time.Duration(min(l.failures, LinearGrows))*LinearLeast)
 }
 
-func (l *linear) Ended(ok bool) { l.failed = !ok }
+func (l *linear) Ended(ok bool) {
+	l.failures++
+	if ok {
+		l.failures = 0
+	}
+}
 
 // slowstart waits between all pushes. Each success halves the interval, each failure doubles
 // it. After a success it is not longer than at the start: AMS begins anew then.

@@ -2,22 +2,33 @@ package push
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
-// slots bounds the requests that are open at once. No host can have more of them than are
-// free, so one that is slow leaves half to the others; and requests to endpoints that fail
-// have at most half together. Hosts that wait get slots in turn.
+// slots bounds the requests that are open at once. No project can have more of them than are
+// free, however many hosts it pushes to, so one whose endpoints are slow leaves half to the
+// others. No host of a project can have more than the project may still take, and requests to
+// endpoints that fail have at most half of all, and half of what a project can have. Projects
+// that wait get slots in turn, and so do the hosts of a project.
 type slots struct {
 	mu       sync.Mutex
 	total    int
 	free     int
 	retrying int // slots of retries in use
-	hosts    map[string]*host
-	waiting  []*host // those with waiters, in turn
+	projects map[string]*slotProject
+	waiting  []*slotProject // those with waiters, in turn
 }
 
-type host struct {
+type slotProject struct {
+	name     string
+	used     int
+	retrying int
+	hosts    map[string]*slotHost
+	waiting  []*slotHost // those with waiters, in turn
+}
+
+type slotHost struct {
 	name    string
 	used    int
 	waiters []*waiter
@@ -28,25 +39,35 @@ type waiter struct {
 	granted chan struct{}
 }
 
-func newSlots(n int) *slots { return &slots{total: n, free: n, hosts: map[string]*host{}} }
+func newSlots(n int) *slots {
+	return &slots{total: n, free: n, projects: map[string]*slotProject{}}
+}
 
 // Acquire waits for a slot. It returns an error only if ctx ends.
-func (s *slots) Acquire(ctx context.Context, name string, retry bool) error {
+func (s *slots) Acquire(ctx context.Context, project, name string, retry bool) error {
 	s.mu.Lock()
-	h := s.hosts[name]
-	if h == nil {
-		h = &host{name: name}
-		s.hosts[name] = h
+	p := s.projects[project]
+	if p == nil {
+		p = &slotProject{name: project, hosts: map[string]*slotHost{}}
+		s.projects[project] = p
 	}
-	if len(h.waiters) == 0 && s.allowed(h, retry) {
-		s.take(h, retry)
+	h := p.hosts[name]
+	if h == nil {
+		h = &slotHost{name: name}
+		p.hosts[name] = h
+	}
+	if len(h.waiters) == 0 && s.allowed(p, h, retry) {
+		s.take(p, h, retry)
 		s.mu.Unlock()
 		return nil
 	}
 	w := &waiter{retry: retry, granted: make(chan struct{})}
 	h.waiters = append(h.waiters, w)
 	if len(h.waiters) == 1 {
-		s.waiting = append(s.waiting, h)
+		p.waiting = append(p.waiting, h)
+	}
+	if len(p.waiting) == 1 && len(h.waiters) == 1 {
+		s.waiting = append(s.waiting, p)
 	}
 	s.mu.Unlock()
 	select {
@@ -61,31 +82,32 @@ func (s *slots) Acquire(ctx context.Context, name string, retry bool) error {
 		return nil // the caller releases it
 	default:
 	}
-	for i, other := range h.waiters {
-		if other == w {
-			h.waiters = append(h.waiters[:i], h.waiters[i+1:]...)
-			break
-		}
-	}
+	h.waiters = without(h.waiters, w)
 	if len(h.waiters) == 0 {
-		s.forgetWaiting(h)
+		p.waiting = without(p.waiting, h)
 	}
-	s.forget(h)
+	if len(p.waiting) == 0 {
+		s.waiting = without(s.waiting, p)
+	}
+	s.forget(p, h)
 	s.grant() // w may have been in front of one that may go
 	return ctx.Err()
 }
 
 // Release gives a slot back.
-func (s *slots) Release(name string, retry bool) {
+func (s *slots) Release(project, name string, retry bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h := s.hosts[name]
+	p := s.projects[project]
+	h := p.hosts[name]
 	h.used--
+	p.used--
 	s.free++
 	if retry {
+		p.retrying--
 		s.retrying--
 	}
-	s.forget(h)
+	s.forget(p, h)
 	s.grant()
 }
 
@@ -96,63 +118,85 @@ func (s *slots) InUse() int {
 	return s.total - s.free
 }
 
-func (s *slots) allowed(h *host, retry bool) bool {
-	if retry && s.retrying >= max(1, s.total/2) {
-		return false
+// left returns how many more slots a project may take now. Each leaves one less to the others.
+func (s *slots) left(p *slotProject) int {
+	if p.used == 0 {
+		return (s.free + 1) / 2
 	}
-	return s.free > 0 && (h.used < s.free || h.used == 0)
+	return max(0, (s.free-p.used+1)/2)
 }
 
-func (s *slots) take(h *host, retry bool) {
+func (s *slots) allowed(p *slotProject, h *slotHost, retry bool) bool {
+	const parts = 2
+	if retry && (s.retrying >= max(1, s.total/parts) || p.retrying >= max(1, s.total/parts/parts)) {
+		return false
+	}
+	left := s.left(p)
+	return left > 0 && (h.used == 0 || h.used < left)
+}
+
+func (s *slots) take(p *slotProject, h *slotHost, retry bool) {
 	h.used++
+	p.used++
 	s.free--
 	if retry {
+		p.retrying++
 		s.retrying++
 	}
 }
 
-// grant gives free slots to those who wait, one to each host in turn.
+// grant gives free slots to those who wait, one to each project in turn, and of a project one to
+// each host in turn.
 func (s *slots) grant() {
 	for i := 0; i < len(s.waiting) && s.free > 0; {
-		h := s.waiting[i]
-		next := s.first(h)
-		if next < 0 {
+		p := s.waiting[i]
+		if !s.grantProject(p) {
 			i++
 			continue
 		}
-		w := h.waiters[next]
-		h.waiters = append(h.waiters[:next], h.waiters[next+1:]...)
-		s.take(h, w.retry)
-		close(w.granted)
-		s.waiting = append(s.waiting[:i], s.waiting[i+1:]...)
-		if len(h.waiters) > 0 {
-			s.waiting = append(s.waiting, h)
+		s.waiting = slices.Delete(s.waiting, i, i+1)
+		if len(p.waiting) > 0 {
+			s.waiting = append(s.waiting, p)
 		}
 		i = 0
 	}
 }
 
-// first returns the index of the first waiter of a host that may go; -1: none.
-func (s *slots) first(h *host) int {
-	for i, w := range h.waiters {
-		if s.allowed(h, w.retry) {
-			return i
-		}
+// grantProject gives a slot to the first host of a project that may have one.
+func (s *slots) grantProject(p *slotProject) bool {
+	if s.left(p) == 0 {
+		return false
 	}
-	return -1
+	for i, h := range p.waiting {
+		next := slices.IndexFunc(h.waiters, func(w *waiter) bool { return s.allowed(p, h, w.retry) })
+		if next < 0 {
+			continue
+		}
+		w := h.waiters[next]
+		h.waiters = slices.Delete(h.waiters, next, next+1)
+		s.take(p, h, w.retry)
+		close(w.granted)
+		p.waiting = slices.Delete(p.waiting, i, i+1)
+		if len(h.waiters) > 0 {
+			p.waiting = append(p.waiting, h)
+		}
+		return true
+	}
+	return false
 }
 
-func (s *slots) forget(h *host) {
+func (s *slots) forget(p *slotProject, h *slotHost) {
 	if h.used == 0 && len(h.waiters) == 0 {
-		delete(s.hosts, h.name)
+		delete(p.hosts, h.name)
+	}
+	if len(p.hosts) == 0 {
+		delete(s.projects, p.name)
 	}
 }
 
-func (s *slots) forgetWaiting(h *host) {
-	for i, other := range s.waiting {
-		if other == h {
-			s.waiting = append(s.waiting[:i], s.waiting[i+1:]...)
-			return
-		}
+func without[T comparable](all []T, one T) []T {
+	if i := slices.Index(all, one); i >= 0 {
+		return slices.Delete(all, i, i+1)
 	}
+	return all
 }

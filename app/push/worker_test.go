@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -28,6 +29,9 @@ func TestRetryPolicies(t *testing.T) {
 	}{
 		{"linear of 3 s by default", directory.Push{RetryType: "linear"}, []bool{fail, fail, ok, ok}, []time.Duration{0, 3 * time.Second, 3 * time.Second, 0}},
 		{"linear with a period", directory.Push{RetryPeriod: 250}, []bool{fail, ok, fail, ok}, []time.Duration{0, 250 * ms, 0, 250 * ms}},
+		{"linear with a short period", directory.Push{RetryPeriod: 1}, append(make([]bool, 12), ok, ok, fail, ok), []time.Duration{
+			0, 100 * ms, 200 * ms, 300 * ms, 400 * ms, 500 * ms, 600 * ms, 700 * ms, 800 * ms, 900 * ms, time.Second, time.Second, time.Second, 0, 0, 100 * ms,
+		}},
 		{"slowstart of successes", directory.Push{RetryType: "slowstart"}, []bool{ok, ok, ok, ok}, []time.Duration{time.Second, 500 * ms, 300 * ms, 300 * ms}},
 		{"slowstart of failures", directory.Push{RetryType: "slowstart"}, []bool{fail, fail, fail, ok, ok}, []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, time.Second}},
 		{"slowstart ends at a day", directory.Push{RetryType: "slowstart"}, many, nil},
@@ -263,7 +267,7 @@ func TestDeadHosts(t *testing.T) {
 			<-r.Context().Done()
 			return 0, r.Context().Err()
 		}}
-		w := newWorker(t, e, func(c *push.Config) { c.Concurrency = 8 })
+		w := newWorker(t, e, func(c *push.Config) { c.Concurrency = 16 })
 		var subs []push.Subscription
 		for i := range 200 {
 			id := "dead-" + string(rune('a'+i%3))
@@ -281,6 +285,56 @@ func TestDeadHosts(t *testing.T) {
 				t.Errorf("%d of 100 messages were pushed at once", len(source.acked))
 			}
 		})
+		stop(w)
+	})
+}
+
+// TestManyHosts: a project whose many endpoints are slow takes no slots of other projects, one
+// host leaves some to the others of its project, and projects that wait get slots in turn.
+func TestManyHosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var slow, sameHost atomic.Int32
+		e := &endpoint{answer: func(r *http.Request, _ string) (int, error) {
+			if strings.HasPrefix(r.URL.Host, "slow") {
+				slow.Add(1)
+				if r.URL.Host == "slow-0.example" {
+					sameHost.Add(1)
+				}
+				time.Sleep(9 * time.Second)
+			}
+			return 200, nil
+		}}
+		w := newWorker(t, e, func(c *push.Config) { c.Concurrency = 16 })
+		var subs []push.Subscription
+		for i := range 200 {
+			host := max(0, i-20) // one of them has many subscriptions
+			s := subscription("slow-"+strconv.Itoa(host), newMemory(100), nil)
+			s.ID, s.Project, s.AckDeadline = "slow-"+strconv.Itoa(i), "Q", 10*time.Second // unchanged by the next Set
+			subs = append(subs, s)
+			w.Set(subs) // in this order
+			synctest.Wait()
+		}
+		if slow.Load() != 8 || sameHost.Load() > 4 {
+			t.Errorf("a project has %d of 16 slots, one of its hosts %d", slow.Load(), sameHost.Load())
+		}
+		for _, project := range []string{"P", "R", "S"} {
+			for i := range 20 {
+				name := project + strconv.Itoa(i)
+				s := subscription(name, newMemory(50), nil)
+				s.Project = project
+				subs = append(subs, s)
+			}
+		}
+		w.Set(subs)
+		acknowledged()
+		for i := 200; i < len(subs); i++ {
+			source := subs[i].Source.(*memory)
+			source.read(func() {
+				if len(source.acked) != 50 {
+					t.Errorf("%d of 50 messages of %s were pushed at once", len(source.acked), subs[i].ID)
+				}
+			})
+		}
 		stop(w)
 	})
 }
