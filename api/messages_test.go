@@ -63,13 +63,15 @@ func (m *memoryMessages) Publish(_ context.Context, _ messages.TopicRef, all []m
 }
 
 func (m *memoryMessages) Pull(ctx context.Context, sub messages.SubscriptionRef, count, maxBytes int, wait time.Duration) ([]messages.Received, error) {
+	arrived := m.arrived
 	for end := time.After(wait); ; {
 		got, err := m.take(sub, count, maxBytes)
 		if len(got) > 0 || err != nil || wait == 0 {
 			return got, err
 		}
 		select {
-		case m.arrived <- struct{}{}:
+		case arrived <- struct{}{}:
+			arrived = nil // once
 		default:
 		}
 		select {
@@ -417,9 +419,6 @@ func TestPullWaits(t *testing.T) {
 	s, store := startMessages(t, nil)
 	pull := func() chan response {
 		done := make(chan response, 1)
-		for len(store.arrived) > 0 { // the pull before has looked again
-			<-store.arrived
-		}
 		go func() {
 			done <- s.as("con", "POST", pathBilling+":pull", `{"maxMessages":10,"returnImmediately":false}`)
 		}()
@@ -465,6 +464,36 @@ func TestMessageLimits(t *testing.T) {
 	}
 	for range 5 { // everything was given back
 		if got := s.as("con", "POST", pathBilling+":pull", `{}`); got.code != 200 {
+			t.Errorf("%d %s", got.code, got.text)
+		}
+	}
+}
+
+// The pulls that wait of one project, with however many keys, leave room to other projects.
+func TestPollShares(t *testing.T) {
+	s, store := startMessages(t, func(c *api.Config) { c.MessageLimits = messages.Limits{HostPolls: 4} })
+	const pathLab = "/v1/projects/lab/subscriptions/billing"
+	polls := make(chan response, 3)
+	waits := func(who, path string) {
+		go func() { polls <- s.as(who, "POST", path+":pull", `{"maxMessages":1,"returnImmediately":"false"}`) }()
+		<-store.arrived
+	}
+	refused := func(who, path string) {
+		t.Helper()
+		if got := s.as(who, "POST", path+":pull", `{"returnImmediately":"false"}`); got.code != http.StatusTooManyRequests {
+			t.Errorf("%s: %d %s", who, got.code, got.text)
+		}
+	}
+	waits("con", pathBilling)
+	waits("admin", pathBilling)
+	refused("root", pathBilling)
+	waits("lab-con", pathLab)
+	refused("root", pathLab)
+	for _, project := range []string{"shop", "lab"} {
+		s.as("root", "POST", "/v1/projects/"+project+"/topics/orders:publish", `{"messages":[{"data":"YQ=="},{"data":"YQ=="}]}`)
+	}
+	for range cap(polls) {
+		if got := <-polls; got.code != http.StatusOK {
 			t.Errorf("%d %s", got.code, got.text)
 		}
 	}

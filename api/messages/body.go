@@ -3,6 +3,7 @@ package messages
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -57,7 +58,12 @@ var (
 	errJSON    = errors.New("expected one JSON object in UTF-8, in which no name occurs twice")
 	errType    = errors.New("a value has the wrong type")
 	errMissing = errors.New("is missing")
+	errNames   = fmt.Errorf("an object has more than %d names", maxNames)
 )
+
+// maxNames bounds the names of one object: looking for one that occurs twice costs time for each
+// of them, and a body can have a hundred thousand.
+const maxNames = 1024
 
 // reader reads JSON token by token: 100 messages of 1 KiB must not cost more to read than to
 // store. It refuses invalid UTF-8 and names that occur twice.
@@ -84,10 +90,13 @@ func (d *reader) object(member func(name string) error) error {
 	if _, err := d.ReadToken(); err != nil {
 		return errJSON
 	}
-	for d.PeekKind() != '}' {
+	for i := 0; d.PeekKind() != '}'; i++ {
 		name, err := d.ReadToken()
-		if err != nil {
+		switch {
+		case err != nil:
 			return errJSON
+		case i >= maxNames:
+			return errNames
 		}
 		if err := member(name.String()); err != nil {
 			return err
@@ -116,10 +125,18 @@ func (d *reader) array(element func(i int) error) error {
 
 // skip reads a value of which nothing is needed.
 func (d *reader) skip() error {
-	if d.SkipValue() != nil {
-		return errJSON
+	for depth := d.StackDepth(); ; {
+		if _, err := d.ReadToken(); err != nil {
+			return errJSON
+		}
+		within := d.StackDepth()
+		if within == depth {
+			return nil
+		}
+		if kind, n := d.StackIndex(within); kind == '{' && n > 2*maxNames { // names and values
+			return errNames
+		}
 	}
-	return nil
 }
 
 // text reads a string.
@@ -157,8 +174,8 @@ func (d *reader) isNull() bool {
 
 // wrong says why the next value is not what was expected.
 func (d *reader) wrong() error {
-	if d.SkipValue() != nil {
-		return errJSON
+	if err := d.skip(); err != nil {
+		return err
 	}
 	return errType
 }

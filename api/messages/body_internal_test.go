@@ -2,6 +2,8 @@ package messages
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -82,6 +84,32 @@ func FuzzWrite(f *testing.F) {
 
 // One project never takes more than is left, and what it takes comes off the others' share
 // only as far as it is in use.
+// Names that nothing reads cost no more than others.
+func TestManyNames(t *testing.T) {
+	t.Parallel()
+	many := func(n int) string {
+		var names strings.Builder
+		for i := range n {
+			fmt.Fprintf(&names, `,"n%d":0`, i)
+		}
+		return names.String()
+	}
+	for body, want := range map[string]error{
+		`{"messages":[]` + many(maxNames-1) + `}`:                          nil,
+		`{"messages":[]` + many(maxNames) + `}`:                            errNames,
+		`{"messages":[],"x":[{"y":0` + many(maxNames-1) + `}]}`:            nil,
+		`{"messages":[],"x":[{"y":0` + many(maxNames) + `}]}`:              errNames,
+		`{"messages":[{"data":"","x":{"y":0` + many(maxNames) + `}}]}`:     errNames,
+		`{"messages":[{"data":{"y":0` + many(maxNames) + `}}]}`:            errNames,
+		`{"messages":[{"data":""` + many(maxNames) + `}]}`:                 errNames,
+		`{"messages":[],"x":[` + strings.Repeat("0,", 10*maxNames) + `0]}`: nil,
+	} {
+		if _, err := parsePublish([]byte(body)); !errors.Is(err, want) || (err == nil) != (want == nil) {
+			t.Errorf("%.40s…: %v, expected %v", body, err, want)
+		}
+	}
+}
+
 func TestMemory(t *testing.T) {
 	m := newMemory(1000)
 	a, b := m.reservation(uuid.UUID{1}), m.reservation(uuid.UUID{2})

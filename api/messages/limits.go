@@ -36,7 +36,8 @@ func (l *Limits) setDefaults() {
 }
 
 // gate bounds how many requests are in progress, of one key, of one project, of one address and
-// of all. A bound of 0 is none.
+// of all. A bound of 0 is none. Of what an address and all together may have, a project gets at
+// most as much as is still free, as in memory: alone it gets half.
 type gate struct {
 	perKey, perProject, perHost, total int
 
@@ -48,33 +49,48 @@ func newGate(perKey, perProject, perHost, total int) *gate {
 	return &gate{perKey: perKey, perProject: perProject, perHost: perHost, total: total, count: map[string]int{}}
 }
 
+// bound is one of the bounds of a request. The counts are those of name, and of the part of it
+// that is the project's; empty: it has no part.
+type bound struct {
+	name, part string
+	most       int
+}
+
 // enter counts a request. ok is false if there are too many already; else leave ends it.
 func (g *gate) enter(r *rest.Request) (leave func(), ok bool) {
-	bounds := map[string]int{"project " + r.Var(rest.VarProject): g.perProject}
+	project := "project " + r.Var(rest.VarProject)
+	bounds := []bound{{project, "", g.perProject}}
 	if !r.HasServiceRole(directory.ServiceRolePushWorker) {
-		bounds["key "+r.Caller.Name+" "+r.Identity.KeyID] = g.perKey
-		bounds["host "+r.Host()] = g.perHost
-		bounds["all"] = g.total
+		host := "host " + r.Host()
+		bounds = append(bounds, bound{"key " + r.Caller.Name + " " + r.Identity.KeyID, "", g.perKey},
+			bound{host, host + " " + project, g.perHost}, bound{"all", "all " + project, g.total})
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for name, bound := range bounds {
-		if bound > 0 && g.count[name] >= bound {
+	for _, b := range bounds {
+		free := b.most - g.count[b.name]
+		if b.most > 0 && (free <= 0 || b.part != "" && g.count[b.part] >= free) {
 			return nil, false
 		}
 	}
-	for name := range bounds {
-		g.count[name]++
-	}
-	return func() { g.leave(bounds) }, true
+	g.add(bounds, 1)
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.add(bounds, -1)
+	}, true
 }
 
-func (g *gate) leave(bounds map[string]int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for name := range bounds {
-		if g.count[name]--; g.count[name] <= 0 {
-			delete(g.count, name)
+// add changes the counts of bounds. The caller holds mu.
+func (g *gate) add(bounds []bound, n int) {
+	for _, b := range bounds {
+		for _, name := range []string{b.name, b.part} {
+			if name == "" {
+				continue
+			}
+			if g.count[name] += n; g.count[name] <= 0 {
+				delete(g.count, name)
+			}
 		}
 	}
 }

@@ -72,7 +72,7 @@ func parseMessage(d *reader, block *[]byte) (m Message, err error) {
 	if err == nil && !found { // as with a name that is mistyped
 		return m, fmt.Errorf(": %w", errNothing)
 	}
-	if errors.Is(err, errType) || errors.Is(err, errJSON) {
+	if errors.Is(err, errType) || errors.Is(err, errJSON) || errors.Is(err, errNames) {
 		if !strings.HasPrefix(err.Error(), ".") {
 			err = fmt.Errorf(": %w", err)
 		}
