@@ -499,6 +499,29 @@ func TestPollShares(t *testing.T) {
 	}
 }
 
+// Attributes count when they are pulled, as when they are published: what does not fit goes back.
+func TestPulledAttributesTakeMemory(t *testing.T) {
+	s, store := startMessages(t, func(c *api.Config) { c.MessageMemory = 64 << 10 })
+	many := map[string]string{}
+	for i := range 200 {
+		many[strconv.Itoa(i)] = ""
+	}
+	pull := func(number string) response {
+		return s.as("con", "POST", pathBilling+":pull", `{"maxMessages":`+number+`}`)
+	}
+	store.mu.Lock()
+	for range 3 { // as if published over NATS
+		store.stored = append(store.stored, messages.Message{ID: "1", Attributes: many})
+	}
+	store.mu.Unlock()
+	if got := pull("2"); got.code != http.StatusTooManyRequests || got.Get("Retry-After") == "" || store.returned != 2 {
+		t.Errorf("%d %s, %d returned", got.code, got.text, store.returned)
+	}
+	if got := pull("1"); got.code != http.StatusOK || !strings.Contains(got.text, `"199"`) {
+		t.Errorf("nobody gets past a large message: %d %s", got.code, got.text)
+	}
+}
+
 // What the store says becomes a documented error.
 func TestMessagesUnavailable(t *testing.T) {
 	s, store := startMessages(t, nil)
@@ -512,6 +535,7 @@ func TestMessagesUnavailable(t *testing.T) {
 		{messages.ErrTooLarge, http.StatusRequestEntityTooLarge},
 		{messages.ErrAckTimeout, http.StatusRequestTimeout},
 		{messages.ErrOffset, http.StatusBadRequest},
+		{messages.ErrBusy, http.StatusTooManyRequests},
 		{context.DeadlineExceeded, http.StatusServiceUnavailable},
 	} {
 		store.fail = tt.err

@@ -25,6 +25,8 @@ func storeError(err error) error {
 		return apierror.MessageTooLarge().WithCause(err)
 	case errors.Is(err, ErrAckTimeout):
 		return apierror.AckTimeout().WithCause(err)
+	case errors.Is(err, ErrBusy):
+		return busy("Too many pulls of this project are on their way").WithCause(err)
 	case errors.Is(err, ErrOffset):
 		return apierror.Invalid("Offset out of bounds").WithCause(err)
 	case errors.Is(err, context.Canceled):

@@ -90,8 +90,25 @@ func (h *Handlers) take(ctx context.Context, ref SubscriptionRef, count int, hel
 		held.shrink(before)
 		return nil, storeError(err)
 	}
-	held.shrink(before + sizeOf(received))
+	if err := h.hold(held, before, received); err != nil {
+		h.giveBack(ctx, ref, received)
+		held.shrink(before)
+		return nil, err
+	}
 	return received, nil
+}
+
+// hold makes the reservation that of messages which have come, besides those before.
+func (h *Handlers) hold(held *reservation, before int64, received []Received) error {
+	size := sizeOf(received)
+	if len(received) == 1 {
+		size = min(size, h.cfg.Memory/4) // else nobody would ever get past it
+	}
+	if more := before + size - held.size; more > 0 && !held.grow(more) {
+		return noMemory()
+	}
+	held.shrink(before + size)
+	return nil
 }
 
 // await waits for a message.
@@ -112,8 +129,8 @@ func (h *Handlers) await(r *rest.Request, ref SubscriptionRef, count int, held *
 	if err = r.Reauthorize(r.Store().Snapshot()); err == nil {
 		_, err = pullable(r)
 	}
-	if err == nil && !held.grow(sizeOf(received)) {
-		err = noMemory()
+	if err == nil {
+		err = h.hold(held, held.size, received)
 	}
 	if err != nil {
 		h.giveBack(r.Context(), ref, received)
@@ -144,7 +161,7 @@ func (h *Handlers) giveBack(ctx context.Context, ref SubscriptionRef, received [
 
 func sizeOf(received []Received) (n int64) {
 	for i := range received {
-		n += received[i].size()
+		n += received[i].MemorySize()
 	}
 	return n
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"time"
@@ -69,11 +70,24 @@ func ackSubject(ref messages.SubscriptionRef, d messages.Delivery) string {
 
 // received makes a message that was delivered of a NATS message.
 func received(m *nats.Msg, d messages.Delivery) messages.Received {
+	data := m.Data
+	if len(m.Header) > 0 && m.Size() > 2*len(data)+1024 {
+		data = bytes.Clone(data) // nats.go has it in one block with the headers as they came
+	}
 	return messages.Received{
 		Message: messages.Message{
-			ID: strconv.FormatUint(d.Stream, 10), Data: m.Data, Attributes: attributesOf(m.Header),
+			ID: strconv.FormatUint(d.Stream, 10), Data: data, Attributes: attributesOf(m.Header),
 			Published: time.Unix(0, d.Timestamp).UTC(),
 		},
 		Delivery: d,
 	}
+}
+
+// memoryOf is how many bytes a NATS message takes with its headers in a map.
+func memoryOf(m *nats.Msg) int {
+	n := m.Size()
+	for _, values := range m.Header {
+		n += headerCost * len(values)
+	}
+	return n
 }

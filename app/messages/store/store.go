@@ -55,6 +55,7 @@ type account struct {
 	conn     *nats.Conn
 	replies  *replies
 	inFlight *slots
+	window   *window // of pulls
 }
 
 // New returns a Store.
@@ -80,7 +81,7 @@ func (s *Store) account(ctx context.Context, name string) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
-	a = &account{conn: conn, replies: r, inFlight: newSlots(s.cfg.MaxInFlight)}
+	a = &account{conn: conn, replies: r, inFlight: newSlots(s.cfg.MaxInFlight), window: newWindow(conn.MaxPayload(), s.cfg.Timeout)}
 	s.accounts[name] = a
 	// Connections that nobody used are closed, and their subscription with them.
 	maps.DeleteFunc(s.accounts, func(_ string, a *account) bool { return a.conn.IsClosed() })
