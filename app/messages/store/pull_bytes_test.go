@@ -22,7 +22,7 @@ func headers(subject string) *nats.Msg {
 func TestPullManyHeaders(t *testing.T) {
 	t.Parallel()
 	f := start(t)
-	const count, most = 30, 4 << 20
+	const count, most = 6, 4 << 20
 	m := headers("P.T")
 	for range count {
 		_, err := f.other.PublishMsg(f.ctx(t), m)
