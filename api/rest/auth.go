@@ -72,14 +72,9 @@ func (r *Request) authenticate() error {
 
 // noKey says where a request has its key.
 func noKey(in KeyIn) string {
-	switch in {
-	case KeyInQuery:
-		return "the request has no key: send it as ?key="
-	case KeyInBoth:
-		return "the request has no key: send it in the header x-api-key, or as ?key="
-	default:
-		return "the request has no key: send it in the header x-api-key"
-	}
+	return "the request has no key: send it " + map[KeyIn]string{
+		KeyInHeader: "in the header x-api-key", KeyInQuery: "as ?key=", KeyInBoth: "in the header x-api-key, or as ?key=",
+	}[in]
 }
 
 // CountFailure counts what the client presented as refused. It returns the error, or one that
