@@ -64,6 +64,7 @@ func (s *Source) read() (progress bool, err error) {
 			return progress, err
 		}
 		got, err := s.fetch(consumer, n, idlePull, reconnected)
+		s.got(n, got)
 		progress = progress || got > 0
 		if err != nil {
 			return progress, err
@@ -90,7 +91,7 @@ func (s *Source) wanted() (int, error) {
 	for {
 		s.mu.Lock()
 		target := max(s.ahead, s.batch)
-		room := target - len(s.buffer)
+		room := min(target-len(s.buffer), s.fits())
 		enough := 2*len(s.buffer) >= target && len(s.buffer) > 0
 		s.mu.Unlock()
 		if room > 0 && !enough {
@@ -98,6 +99,7 @@ func (s *Source) wanted() (int, error) {
 		}
 		select {
 		case <-s.room:
+		case <-time.After(budgetAgain): // other Sources may hold less now
 		case <-s.ctx.Done():
 			return 0, s.ctx.Err()
 		}
@@ -172,6 +174,7 @@ func (s *Source) take(msg jetstream.Msg) bool {
 			Published: meta.Timestamp, Deliveries: meta.NumDelivered, Handle: h,
 		}
 		s.held[h.sequence] = h
+		s.paid(h)
 		s.buffer = append(s.buffer, h)
 		s.extendBuffered()
 		wake(s.more)
@@ -220,7 +223,7 @@ func (s *Source) recover(consumer jetstream.Consumer) error {
 		if n <= 0 {
 			break
 		}
-		if _, err := s.fetch(consumer, n, time.Second, nil); err != nil && !errors.Is(err, errMissing) {
+		if _, err := s.fetch(consumer, min(n, maxAhead), time.Second, nil); err != nil && !errors.Is(err, errMissing) {
 			return err
 		}
 	}

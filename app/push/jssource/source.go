@@ -14,7 +14,7 @@ import (
 	"usher/app/push"
 )
 
-// Config says what a Source reads. All fields but DeadLetter are required.
+// Config says what a Source reads. All fields but DeadLetter and Budget are required.
 type Config struct {
 	// JetStream returns JetStream of the project's account. It is asked again after errors.
 	JetStream  func(ctx context.Context) (jetstream.JetStream, error)
@@ -23,6 +23,7 @@ type Config struct {
 	AckWait    time.Duration // of the consumer
 	Ordered    bool          // messages come in the order of the stream
 	DeadLetter string        // subject for messages that are given up
+	Budget     *Budget       // shared with other Sources; nil: its own
 }
 
 // Bounds of a Source.
@@ -59,6 +60,9 @@ type Source struct {
 	batch    int              // how many Next takes at once
 	last     uint64           // sequence of the last delivery; 0: not known
 	missing  bool             // messages are missing that come before some in buffer
+	bytes    int              // of held
+	largest  int              // size of a message, of late
+	most     int              // messages to ask for at once
 	err      error            // for Next: why nothing can be read
 	extender *time.Timer
 }
@@ -69,12 +73,16 @@ type held struct {
 	reply    string
 	msg      jetstream.Msg
 	message  push.Message
+	size     int  // of message in memory
 	taken    bool // by the endpoint; the acknowledgement is not confirmed
 }
 
 // New returns a Source that reads nothing yet.
 func New(cfg Config) *Source {
-	s := &Source{cfg: cfg, more: make(chan struct{}, 1), room: make(chan struct{}, 1), held: map[uint64]*held{}, ahead: 1, batch: 1}
+	if cfg.Budget == nil {
+		cfg.Budget = new(Budget)
+	}
+	s := &Source{cfg: cfg, most: firstPull, more: make(chan struct{}, 1), room: make(chan struct{}, 1), held: map[uint64]*held{}, ahead: 1, batch: 1}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -108,7 +116,12 @@ func (s *Source) pop(limit int) ([]push.Message, error) {
 		s.err = nil
 		return nil, err
 	}
-	n := min(limit, len(s.buffer))
+	n, size := 0, 0
+	for ; n < min(limit, len(s.buffer)); n++ {
+		if size += s.buffer[n].size; n > 0 && size > pushBytes {
+			break
+		}
+	}
 	messages := make([]push.Message, n)
 	for i, h := range s.buffer[:n] {
 		messages[i] = h.message
@@ -144,6 +157,7 @@ func (s *Source) Acknowledge(ctx context.Context, messages []push.Message) error
 func (s *Source) forget(h *held) {
 	if s.held[h.sequence] == h {
 		delete(s.held, h.sequence)
+		s.refund(h)
 	}
 	if h.taken {
 		h.taken = false
@@ -244,6 +258,9 @@ func (s *Source) Close() {
 		replies[i] = h.reply
 	}
 	s.buffer = nil
+	for _, h := range s.held {
+		s.refund(h)
+	}
 	s.mu.Unlock()
 	if len(replies) == 0 {
 		return

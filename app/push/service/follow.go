@@ -125,7 +125,7 @@ func (s *Service) source(id string, e entry) source {
 	want.Source = jssource.New(jssource.Config{
 		JetStream: func(ctx context.Context) (jetstream.JetStream, error) { return s.cfg.JetStream(ctx, want.account) },
 		Stream:    want.stream, Consumer: e.sub.Name, AckWait: want.ackWait, Ordered: want.ordered,
-		DeadLetter: deadLetterSubject(s.cfg.Config.Push.DeadLetterSubject, e),
+		DeadLetter: deadLetterSubject(s.cfg.Config.Push.DeadLetterSubject, e), Budget: &s.budget,
 	})
 	return want
 }

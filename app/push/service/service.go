@@ -13,6 +13,7 @@ import (
 	apipush "usher/api/push"
 	"usher/app/config"
 	"usher/app/push"
+	"usher/app/push/jssource"
 	"usher/app/push/lease"
 	"usher/directory"
 	"usher/directory/snapshot"
@@ -52,6 +53,7 @@ type Service struct {
 	leases *lease.Leases
 	reader *lease.Reader
 	urgent chan struct{} // the status of a subscription has changed
+	budget jssource.Budget
 
 	mu      sync.Mutex // held while the worker is set
 	entries map[string]entry
