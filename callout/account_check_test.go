@@ -43,7 +43,8 @@ func TestRecoversFromRefusedSubscription(t *testing.T) {
 func TestWrongAccountIsSilent(t *testing.T) {
 	t.Parallel() // mostly waits
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: silenceTimeout})
+	// The server answers for usher when its time is over, so the client gives up before.
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: 2 * silenceTimeout})
 	service := callouttest.StartServiceNoWait(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys),
 		Directory: callouttest.WithDigests(callouttest.DirectoryYAML), Account: "ELSEWHERE",
