@@ -16,8 +16,7 @@ import (
 	"usher/permissions"
 )
 
-// rounds is how often each kind of key is rotated under load. One round is enough for
-// the race detector.
+// rounds is how often each kind of key is rotated under load.
 var rounds = flag.Int("rounds", 2, "how often each kind of key is rotated under load")
 
 // Every kind of key of operator mode is rotated repeatedly in a cluster of three servers
