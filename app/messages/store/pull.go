@@ -232,6 +232,11 @@ func (p *pull) round(ctx context.Context, wait time.Duration, maxBytes int) (end
 				release()
 				return end, nil
 			}
+			if maxBytes > 0 && p.wire == maxBytes {
+				// A server ends such a request without a status. It counts as open until the
+				// end of the pull, in case one of an older release counts in another way.
+				return endRefused, nil
+			}
 		case <-timer.C:
 			if len(p.got) > 0 || wait > 0 {
 				return endEmpty, nil

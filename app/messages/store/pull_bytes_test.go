@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -91,5 +92,18 @@ func TestPullAsksForParts(t *testing.T) {
 		case request.Bytes == 0 || request.Bytes > 2<<20 || request.Expires > 0 && request.Bytes > 16<<10:
 			t.Errorf("asked for %+v", request)
 		}
+	}
+}
+
+// Two messages of one size take exactly what is asked for after the first, which a server ends
+// without a status.
+func TestPullOfOneSize(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	texts := slices.Repeat([]string{strings.Repeat("x", 300<<10)}, 6)
+	f.publish(t, texts...)
+	got, err := f.Pull(f.ctx(t), f.sub, 1000, 8<<20, timeout)
+	if must(t, err); len(got) != len(texts) {
+		t.Errorf("%d of %d messages came at once", len(got), len(texts))
 	}
 }
