@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -159,6 +160,29 @@ func TestPublishWhileDisconnected(t *testing.T) {
 	}
 	if f.conn.Stats().OutMsgs != 0 {
 		t.Error("kept to be sent later")
+	}
+}
+
+// outage has no connection, and waits for one.
+type outage struct{ plain }
+
+func (outage) Conn(ctx context.Context, _ string) (*nats.Conn, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// Who calls hears of an outage before its own time is over.
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	var f fixture
+	f.refer()
+	s := store.New(store.Config{Accounts: outage{}, Now: time.Now, Timeout: time.Millisecond})
+	ctx := f.ctx(t)
+	if _, err := s.Publish(ctx, f.topic, make([]messages.Message, 1)); err == nil || ctx.Err() != nil {
+		t.Errorf("publish: %v", err)
+	}
+	if _, err := s.Pull(ctx, f.sub, 1, 1<<20, timeout); err == nil || ctx.Err() != nil {
+		t.Errorf("pull: %v", err)
 	}
 }
 

@@ -67,7 +67,7 @@ func New(cfg Config) *Store {
 
 // account returns the connection into an account, and what belongs to it.
 func (s *Store) account(ctx context.Context, name string) (*account, error) {
-	conn, err := s.cfg.Accounts.Conn(ctx, name)
+	conn, err := s.connection(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -86,4 +86,12 @@ func (s *Store) account(ctx context.Context, name string) (*account, error) {
 	// Connections that nobody used are closed, and their subscription with them.
 	maps.DeleteFunc(s.accounts, func(_ string, a *account) bool { return a.conn.IsClosed() })
 	return a, nil
+}
+
+// connection waits for the connection into an account no longer than for an answer of
+// JetStream: a client has to hear of an outage before it gives up by itself.
+func (s *Store) connection(ctx context.Context, account string) (*nats.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	return s.cfg.Accounts.Conn(ctx, account)
 }
