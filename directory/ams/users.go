@@ -75,11 +75,15 @@ func (r *reader) keys(where string, u *user) []directory.Key {
 	return []directory.Key{{Digest: directory.DigestOf(u.Token)}}
 }
 
+// sharedServiceRoles are the service roles that AMS and usher both have. ingest is not one
+// of them: AMS does not know it, so that a role of this name there means something else.
+var sharedServiceRoles = []directory.ServiceRole{directory.ServiceRoleAdmin, directory.ServiceRolePushWorker, directory.ServiceRoleViewer}
+
 func (r *reader) serviceRoles(where string, u *user) []directory.ServiceRole {
 	var roles []directory.ServiceRole
 	for i, role := range u.ServiceRoles {
 		switch known := directory.ServiceRole(role); {
-		case known != directory.ServiceRoleAdmin:
+		case !slices.Contains(sharedServiceRoles, known):
 			r.note(at(where+".service_roles", i), "role %s of user %s skipped: usher has no such service role", secret.Name(role), secret.Name(u.Name))
 		case !slices.Contains(roles, known):
 			roles = append(roles, known)
@@ -122,11 +126,13 @@ func (r *reader) roles(where string, u *user, in *projectRoles) []directory.Role
 			if !slices.Contains(roles, known) {
 				roles = append(roles, known)
 			}
-		case role == string(directory.ServiceRoleAdmin) && slices.Contains(u.ServiceRoles, role):
+		case slices.Contains(sharedServiceRoles, directory.ServiceRole(role)) && slices.Contains(u.ServiceRoles, role):
 			r.note(where, "role %s of user %s in project %s skipped: it is also a service role of the user", secret.Name(role), secret.Name(u.Name), secret.Name(in.Project))
 		case role == string(directory.ServiceRoleAdmin):
 			r.problem(where, "move it to service_roles if it is intended, or remove it",
 				"user %s has service role %s in project %s only; any administrator of that project could have assigned it", secret.Name(u.Name), role, secret.Name(in.Project))
+		case slices.Contains(sharedServiceRoles, directory.ServiceRole(role)):
+			r.note(where, "role %s of user %s in project %s skipped: it is a service role, which the user does not have in service_roles", secret.Name(role), secret.Name(u.Name), secret.Name(in.Project))
 		default:
 			r.note(where, "role %s of user %s in project %s skipped: usher has no such role", secret.Name(role), secret.Name(u.Name), secret.Name(in.Project))
 		}
