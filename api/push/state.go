@@ -31,6 +31,7 @@ func (s *State) wire() *wire.PushState {
 const (
 	StatusActive     = "active"     // messages are pushed
 	StatusRetrying   = "retrying"   // the last push failed
+	StatusBlocked    = "blocked"    // the worker cannot read the messages, or not the header
 	StatusUnverified = "unverified" // the endpoint is not verified
 	StatusInactive   = "inactive"   // nobody pushes
 )

@@ -15,6 +15,8 @@ func (s State) Text(name string) string {
 		return fmt.Sprintf("Subscription %s is currently active", name)
 	case StatusRetrying:
 		return fmt.Sprintf("%s - Could not send message, %s", s.Since.UTC().Format(TextTime), s.LastError)
+	case StatusBlocked:
+		return fmt.Sprintf("%s - Could not read messages, %s", s.Since.UTC().Format(TextTime), s.LastError)
 	case StatusUnverified:
 		return fmt.Sprintf("Subscription %s is not active: its endpoint is not verified", name)
 	default:

@@ -62,9 +62,9 @@ type RetryPolicy struct {
 // PushState is how the pushes of a subscription go. Push servers of AMS (push.servers) do not
 // count. Not in AMS.
 type PushState struct {
-	Status      string    `json:"status"`           // "active"; "retrying": the last push failed; "unverified"; "inactive": nobody pushes
+	Status      string    `json:"status"`           // "active"; "retrying": the last push failed; "blocked": the worker cannot read the messages or open the header; "unverified"; "inactive": nobody pushes
 	Worker      string    `json:"worker,omitempty"` // the process that pushes
-	Since       time.Time `json:"since,omitzero"`   // it is active or retrying
+	Since       time.Time `json:"since,omitzero"`   // it is active, retrying or blocked
 	Delivered   uint64    `json:"delivered"`        // messages that the endpoint has taken from this worker since then
 	Failures    int       `json:"failures"`         // attempts that failed one after the other
 	LastError   string    `json:"lastError,omitempty"`

@@ -66,10 +66,12 @@ func (l *loop) run() {
 		if err != nil {
 			if l.soft.Err() == nil {
 				l.sourceFailed("cannot read the messages of a subscription to be pushed", err)
+				l.blocked("the worker cannot read the messages: " + err.Error())
 				l.pause(sourceRetry)
 			}
 			continue
 		}
+		l.unblocked()
 		if len(messages) > 0 {
 			l.deliver(messages)
 		}
@@ -82,7 +84,7 @@ func (l *loop) deliver(messages []Message) {
 	keep := l.keep(messages)
 	defer keep.stop()
 	for attempt := uint64(1); len(messages) > 0; attempt++ {
-		if !l.pause(l.policy.Delay()-l.w.cfg.Now().Sub(l.last)) || !l.waitCurrent() {
+		if !l.pause(l.policy.Delay()-l.w.cfg.Now().Sub(l.last)) || !l.waitCurrent() || !l.waitHeader() {
 			l.giveBack(messages)
 			return
 		}
@@ -110,6 +112,42 @@ func (l *loop) waitCurrent() bool {
 		}
 	}
 	return true
+}
+
+// waitHeader waits until the header is known, and reports whether the loop goes on: without it
+// nothing was tried, and nothing counts against a message.
+func (l *loop) waitHeader() bool {
+	for l.sub.Authorization != nil && l.sub.Push.Type != TypeMattermost {
+		ctx, cancel := context.WithTimeout(l.soft, l.w.cfg.Timeout)
+		_, err := l.sub.Authorization(ctx)
+		cancel()
+		if err == nil {
+			break
+		}
+		if l.soft.Err() != nil {
+			return false
+		}
+		l.w.cfg.Metrics.pushed(OutcomeAuthorization, 0)
+		l.trouble("cannot open the authorization header of a subscription to be pushed", err)
+		l.blocked("the worker does not know the authorization header: " + err.Error())
+		if !l.pause(sourceRetry) {
+			return false
+		}
+	}
+	l.unblocked()
+	return true
+}
+
+func (l *loop) blocked(text string) {
+	if l.state.blocked(text, l.w.cfg.Now()) && l.w.cfg.OnStatus != nil {
+		l.w.cfg.OnStatus(l.sub.ID)
+	}
+}
+
+func (l *loop) unblocked() {
+	if l.state.unblocked(l.w.cfg.Now()) && l.w.cfg.OnStatus != nil {
+		l.w.cfg.OnStatus(l.sub.ID)
+	}
 }
 
 // try pushes messages once, and reports whether they were taken.
@@ -240,6 +278,11 @@ func (l *loop) pause(d time.Duration) bool {
 
 func (l *loop) sourceFailed(message string, err error) {
 	l.w.cfg.Metrics.sourceFailed()
+	l.trouble(message, err)
+}
+
+// trouble logs an error, not too often.
+func (l *loop) trouble(message string, err error) {
 	now := l.w.cfg.Now()
 	if !l.logged.IsZero() && now.Sub(l.logged) < logAgain {
 		return

@@ -33,7 +33,8 @@ type Subscription struct {
 // Source has the messages of one subscription. A Worker calls Next from one goroutine, and
 // the others from several.
 type Source interface {
-	// Next waits until there is a message, and returns at most limit.
+	// Next waits until there is a message, and returns at most limit. After an error it returns
+	// none as soon as messages can be read again.
 	Next(ctx context.Context, limit int) ([]Message, error)
 	// Acknowledge says that messages were taken. It returns once that is stored.
 	Acknowledge(ctx context.Context, messages []Message) error

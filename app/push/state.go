@@ -34,6 +34,34 @@ func (s *state) succeeded(messages int, now time.Time) (failures int) {
 	return failures
 }
 
+// blocked notes that nothing can be pushed, for a reason that the endpoint has nothing to do
+// with. It reports whether that is new.
+func (s *state) blocked(text string, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	begins := s.s.Status != apipush.StatusBlocked
+	if begins {
+		s.s.Status, s.s.Since = apipush.StatusBlocked, now
+		s.s.Delivered = 0
+	}
+	s.s.LastError, s.s.NextAttempt = text, time.Time{}
+	return begins
+}
+
+// unblocked notes that pushes can go on. It reports whether they could not.
+func (s *state) unblocked(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.s.Status != apipush.StatusBlocked {
+		return false
+	}
+	s.s.Status, s.s.Since, s.s.LastError = apipush.StatusActive, now, ""
+	if s.s.Failures > 0 {
+		s.s.Status, s.s.LastError = apipush.StatusRetrying, "the last push failed"
+	}
+	return true
+}
+
 // failed notes a push that failed. It returns how many have failed one after the other, and
 // whether the one before had another reason.
 func (s *state) failed(text string, now, next time.Time) (failures int, changed bool) {

@@ -4,6 +4,7 @@
 package pushworkers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -94,8 +95,8 @@ func CheckStates(ctx context.Context, f *finding.List, s *snapshot.Snapshot, sta
 	}
 	total := len(all)
 	all = all[:min(total, asked)]
-	var unverified, failing, idle []subscription
-	last := ""
+	var unverified, failing, blocked, idle []subscription
+	last, cause := "", ""
 	for _, sub := range all {
 		state, err := states.State(ctx, sub.project, sub.Subscription)
 		if err != nil {
@@ -107,9 +108,10 @@ func CheckStates(ctx context.Context, f *finding.List, s *snapshot.Snapshot, sta
 			unverified = append(unverified, sub)
 		case push.StatusRetrying:
 			failing = append(failing, sub)
-			if last == "" {
-				last = state.LastError
-			}
+			last = cmp.Or(last, state.LastError)
+		case push.StatusBlocked:
+			blocked = append(blocked, sub)
+			cause = cmp.Or(cause, state.LastError)
 		case push.StatusInactive:
 			idle = append(idle, sub)
 		}
@@ -117,6 +119,9 @@ func CheckStates(ctx context.Context, f *finding.List, s *snapshot.Snapshot, sta
 	before := len(*f)
 	if len(failing) > 0 {
 		f.Warn(pushes, "", statusHint, "pushes fail and are tried again: %s; the first: %s", list(failing), last)
+	}
+	if len(blocked) > 0 {
+		f.Warn(pushes, "", "the keyring of usher push must be that of usher serve; the log of usher push says more", "nothing is pushed for %s; the first: %s", list(blocked), cause)
 	}
 	if len(unverified) > 0 {
 		f.Warn(pushes, "", "usher subscription push verify SUBSCRIPTION", "endpoints that are not verified get nothing: %s", list(unverified))

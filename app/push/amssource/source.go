@@ -39,7 +39,8 @@ type source struct {
 	path   string
 	gone   func() // the service does not have the subscription any more
 
-	free chan struct{} // holds an element if no batch is out
+	free   chan struct{} // holds an element if no batch is out
+	failed bool          // of Next: the last one has returned an error
 
 	acks  sync.Mutex // held during an acknowledgement
 	mu    sync.Mutex
@@ -76,7 +77,7 @@ func (s *source) Next(ctx context.Context, limit int) ([]push.Message, error) {
 		case <-s.free:
 			timer.Stop()
 			messages, err := s.next(ctx, limit)
-			if err != nil {
+			if s.failed = err != nil; len(messages) == 0 {
 				s.free <- struct{}{}
 			}
 			return messages, err
@@ -105,6 +106,9 @@ func (s *source) next(ctx context.Context, limit int) ([]push.Message, error) {
 			s.ahead = append(s.ahead, received...)
 			s.mu.Unlock()
 			continue
+		}
+		if s.failed {
+			return nil, nil
 		}
 		if err := wait(ctx, pause); err != nil {
 			return nil, err

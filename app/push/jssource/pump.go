@@ -27,6 +27,7 @@ func (s *Source) pump() {
 			wait = retryFirst
 		}
 		s.mu.Lock()
+		s.reading = false
 		if !errors.Is(err, errMissing) && !errors.Is(err, jetstream.ErrNoHeartbeat) {
 			s.err = err
 		}
@@ -231,6 +232,7 @@ func (s *Source) recover(consumer jetstream.Consumer) error {
 	defer s.mu.Unlock()
 	s.last = 0
 	s.missing = false
+	s.reading = true
 	slices.SortFunc(s.buffer, func(a, b *held) int { return cmp.Compare(a.sequence, b.sequence) })
 	wake(s.more)
 	return nil

@@ -64,6 +64,8 @@ type Source struct {
 	largest  int              // size of a message, of late
 	most     int              // messages to ask for at once
 	err      error            // for Next: why nothing can be read
+	failed   bool             // Next has returned an error, and nothing since then
+	reading  bool             // the consumer was found, and no error came after that
 	extender *time.Timer
 }
 
@@ -95,7 +97,7 @@ func (s *Source) Next(ctx context.Context, limit int) ([]push.Message, error) {
 	s.start.Do(func() { s.pumped.Go(s.pump) })
 	for {
 		messages, err := s.pop(limit)
-		if err != nil || len(messages) > 0 {
+		if err != nil || len(messages) > 0 || s.recovered() {
 			return messages, err
 		}
 		select {
@@ -114,6 +116,7 @@ func (s *Source) pop(limit int) ([]push.Message, error) {
 	if len(s.buffer) == 0 || s.missing {
 		err := s.err
 		s.err = nil
+		s.failed = s.failed || err != nil
 		return nil, err
 	}
 	n, size := 0, 0
@@ -129,6 +132,15 @@ func (s *Source) pop(limit int) ([]push.Message, error) {
 	s.buffer = slices.Delete(s.buffer, 0, n)
 	wake(s.room)
 	return messages, nil
+}
+
+// recovered reports, once, that messages can be read again after an error.
+func (s *Source) recovered() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	recovered := s.failed && s.reading
+	s.failed = s.failed && !recovered
+	return recovered
 }
 
 // Acknowledge implements push.Source.

@@ -95,17 +95,8 @@ type plan struct {
 
 func (l *Leases) plan(now time.Time) plan {
 	var p plan
-	live := l.live(now)
-	share := (len(l.wanted) + len(live) - 1) / len(live)
-	var free []string
-	for id := range l.wanted {
-		o := l.leases[id]
-		switch {
-		case o.worker == l.cfg.Name:
-			p.keep = append(p.keep, id)
-		case o.worker == "" || l.dead(o.worker, now):
-			free = append(free, id)
-		}
+	for _, g := range l.groups(now) {
+		l.share(&p, &g, now)
 	}
 	for id, o := range l.leases {
 		if !l.wanted[id] && (o.worker == l.cfg.Name || o.worker != "" && l.dead(o.worker, now)) {
@@ -121,12 +112,6 @@ func (l *Leases) plan(now time.Time) plan {
 			p.departed = append(p.departed, name)
 		}
 	}
-	l.order(p.keep)
-	if len(p.keep) > share {
-		p.keep, p.release = p.keep[:share:share], p.keep[share:]
-	}
-	l.order(free)
-	p.take = free[:min(len(free), max(0, share-len(p.keep)))]
 	if len(p.release) > 0 {
 		p.take = nil
 	}
@@ -138,6 +123,32 @@ func (l *Leases) plan(now time.Time) plan {
 		}
 	}
 	return p
+}
+
+// share plans for a group: this worker has about its share of it, or nothing.
+func (l *Leases) share(p *plan, g *group, now time.Time) {
+	var keep, free []string
+	for _, id := range g.ids {
+		o := l.leases[id]
+		switch {
+		case o.worker == l.cfg.Name:
+			keep = append(keep, id)
+		case o.worker == "" || l.dead(o.worker, now):
+			free = append(free, id)
+		}
+	}
+	share := 0
+	if slices.Contains(g.workers, l.cfg.Name) {
+		share = (len(g.ids) + len(g.workers) - 1) / len(g.workers)
+	}
+	l.order(keep)
+	if len(keep) > share {
+		p.release = append(p.release, keep[share:]...)
+		keep = keep[:share]
+	}
+	p.keep = append(p.keep, keep...)
+	l.order(free)
+	p.take = append(p.take, free[:min(len(free), max(0, share-len(keep)))]...)
 }
 
 // order sorts ids by how much a worker wants them, so that workers do not want the same.

@@ -65,10 +65,12 @@ func (c *Config) valid() error {
 type Leases struct {
 	cfg     Config
 	changed chan struct{} // wakes decide
+	declare chan struct{} // wakes renewAll
 
 	mu      sync.Mutex
 	kv      jetstream.KeyValue // nil: not opened yet
 	wanted  map[string]bool    // nil: not known yet
+	decline map[string]bool    // what this worker does not want
 	leases  map[string]owned   // by id of the subscription
 	workers map[string]seen
 	renewed time.Time // when the last renewal that succeeded was sent
@@ -88,6 +90,8 @@ type seen struct {
 	revision uint64
 	at       time.Time // when its entry changed last
 	gone     bool      // it has said so
+	// declines are the subscriptions that it does not want: it cannot work on them.
+	declines map[string]bool
 }
 
 // New returns Leases that Run shares.
@@ -95,7 +99,7 @@ func New(cfg Config) (*Leases, error) { //nolint:gocritic // once
 	if err := cfg.valid(); err != nil {
 		return nil, err
 	}
-	return &Leases{cfg: cfg, changed: make(chan struct{}, 1), leases: map[string]owned{}, workers: map[string]seen{}}, nil
+	return &Leases{cfg: cfg, changed: make(chan struct{}, 1), declare: make(chan struct{}, 1), leases: map[string]owned{}, workers: map[string]seen{}}, nil
 }
 
 // Want says which subscriptions there are.
@@ -107,7 +111,7 @@ func (l *Leases) Want(ids []string) {
 	l.mu.Lock()
 	l.wanted = wanted
 	l.mu.Unlock()
-	l.wake()
+	wake(l.changed)
 }
 
 // Valid reports whether what this worker has is still its own.
@@ -203,9 +207,9 @@ func (l *Leases) bucket() jetstream.KeyValue {
 	return l.kv
 }
 
-func (l *Leases) wake() {
+func wake(c chan struct{}) {
 	select {
-	case l.changed <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }

@@ -167,6 +167,24 @@ func TestDeath(t *testing.T) {
 	s.eventually(map[string]int{"b": 10}) // a has stopped
 }
 
+// TestDecline: what a worker declines goes to those that do not, and what all decline is still
+// tried.
+func TestDecline(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	a := s.start("a", 10)
+	b := s.start("b", 10)
+	s.eventually(map[string]int{"a": 5, "b": 5})
+	b.Decline(names(10))
+	s.eventually(map[string]int{"a": 10})
+	b.Decline(names(4)) // the other six are for both
+	s.eventually(map[string]int{"a": 7, "b": 3})
+	a.Decline(names(10))
+	s.eventually(map[string]int{"a": 2, "b": 8})
+	a.stop()
+	s.eventually(map[string]int{"b": 10})
+}
+
 // TestStates: what the API shows.
 func TestStates(t *testing.T) {
 	t.Parallel()

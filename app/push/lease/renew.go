@@ -2,6 +2,7 @@ package lease
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ func (l *Leases) renewAll(ctx context.Context) {
 		failing = err != nil
 		select {
 		case <-tick.C:
+		case <-l.declare:
 		case <-ctx.Done():
 			return
 		}
@@ -38,7 +40,7 @@ func (l *Leases) renew(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := kv.PutString(ctx, workerPrefix+l.cfg.Name, sent.UTC().Format(time.RFC3339)); err != nil {
+	if _, err := kv.PutString(ctx, workerPrefix+l.cfg.Name, l.entry(sent)); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -46,7 +48,7 @@ func (l *Leases) renew(ctx context.Context) error {
 	l.renewed = sent
 	l.mu.Unlock()
 	if !was {
-		l.wake()
+		wake(l.changed)
 	}
 	return nil
 }
@@ -97,7 +99,7 @@ func (l *Leases) apply(e jetstream.KeyValueEntry) {
 	now := l.cfg.Now()
 	if e == nil {
 		l.synced = true
-		l.wake()
+		wake(l.changed)
 		return
 	}
 	removed := e.Operation() != jetstream.KeyValuePut
@@ -109,9 +111,13 @@ func (l *Leases) apply(e jetstream.KeyValueEntry) {
 		if known && e.Revision() <= before.revision {
 			return
 		}
-		l.workers[name] = seen{revision: e.Revision(), at: now, gone: removed}
-		if !known || removed {
-			l.wake()
+		s := seen{revision: e.Revision(), at: now, gone: removed}
+		if !removed {
+			s.declines = declines(string(e.Value()))
+		}
+		l.workers[name] = s
+		if !known || removed || !maps.Equal(s.declines, before.declines) {
+			wake(l.changed)
 		}
 		return
 	}
@@ -124,7 +130,7 @@ func (l *Leases) apply(e jetstream.KeyValueEntry) {
 		o.worker = string(e.Value())
 	}
 	if before := l.leases[id]; before.worker != o.worker {
-		l.wake()
+		wake(l.changed)
 	}
 	l.leases[id] = o
 }

@@ -118,7 +118,7 @@ func (r *running) set(tb testing.TB, rec directory.Records) {
 	r.snapshot.Store(s)
 }
 
-func run(tb testing.TB, name, url string, client *http.Client, rec directory.Records, replicas int) *running {
+func run(tb testing.TB, name, url string, client *http.Client, rec directory.Records, replicas int, change ...func(*service.Config)) *running {
 	tb.Helper()
 	js := connect(tb, url)
 	cfg := &config.Config{}
@@ -127,14 +127,18 @@ func run(tb testing.TB, name, url string, client *http.Client, rec directory.Rec
 	r := &running{}
 	r.set(tb, rec)
 	var err error
-	r.Service, err = service.New(service.Config{
+	own := service.Config{
 		Config: cfg, Name: name, Snapshot: r.snapshot.Load, Bucket: js, Client: client, Now: time.Now,
 		JetStream: func(context.Context, string) (jetstream.JetStream, error) { return js, nil },
 		Authorization: func(context.Context, *directory.Project, *directory.Subscription) (string, error) {
 			return "0123abcd", nil
 		},
 		Log: slog.New(slog.NewTextHandler(tb.Output(), nil)),
-	})
+	}
+	for _, f := range change {
+		f(&own)
+	}
+	r.Service, err = service.New(own)
 	callouttest.Must(tb, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})

@@ -60,6 +60,7 @@ type Service struct {
 	held    []string
 	sources map[string]source
 	others  []*push.Subscription // not of the directory
+	unable  unable
 }
 
 // New returns a Service that does nothing yet.
@@ -107,6 +108,7 @@ func (s *Service) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	running.Go(func() { s.follow(inner) })
 	running.Go(func() { s.shareStates(inner) })
+	running.Go(func() { s.declineBlocked(inner) })
 	s.leases.Run(ctx)
 	stop()
 	running.Wait()
@@ -118,7 +120,8 @@ func (s *Service) drain() {
 	s.worker.Close(ctx)
 }
 
-// Ready returns nil if this worker has its share of the subscriptions, which may be none.
+// Ready returns nil if this worker has its share of the subscriptions, which may be none, and
+// can push some of what it should.
 func (s *Service) Ready() error {
 	switch {
 	case s.cfg.Snapshot() == nil:
@@ -126,7 +129,7 @@ func (s *Service) Ready() error {
 	case !s.leases.Valid():
 		return errors.New("the leases of this push worker in push.bucket cannot be renewed")
 	}
-	return nil
+	return s.unable.ready(s.worker.States())
 }
 
 // States tells how pushes go, those of other workers too.

@@ -1,6 +1,8 @@
 package service_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	apipush "usher/api/push"
+	"usher/app/push/service"
 	"usher/callout/callouttest"
 )
 
@@ -67,6 +70,54 @@ func TestService(t *testing.T) {
 	if st := state(); st.Status != apipush.StatusInactive {
 		t.Errorf("state is %+v", st)
 	}
+}
+
+// TestUnable: a worker that cannot read an account says so, and leaves its subscriptions to
+// one that can.
+func TestUnable(t *testing.T) {
+	t.Parallel()
+	url := server(t)
+	js := connect(t, url)
+	const subs = 3
+	makeStream(t, js, subs, 1)
+	publish(t, js, 1, 1)
+	r := newReceiver(t)
+	b := run(t, "b", url, insecure(), records(subs, r.URL, true), 1, func(c *service.Config) {
+		c.JetStream = func(context.Context, string) (jetstream.JetStream, error) {
+			return nil, errors.New("Authorization Violation")
+		}
+	})
+	project, _ := b.snapshot.Load().Project("P")
+	states := func(status, worker, cause string) {
+		t.Helper()
+		callouttest.EventuallyWithin(t, time.Minute, "all are "+status+" by "+worker, func() bool {
+			for i := range subs {
+				st, err := b.States().State(t.Context(), project, &project.Subscriptions[i])
+				if err != nil || st.Status != status || st.Worker != worker || !strings.HasSuffix(st.LastError, cause) {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	states(apipush.StatusBlocked, "b", "Authorization Violation")
+	callouttest.Eventually(t, "b is not ready", func() bool {
+		err := b.Ready()
+		return err != nil && strings.HasSuffix(err.Error(), "Authorization Violation")
+	})
+	a := run(t, "a", url, insecure(), records(subs, r.URL, true), 1)
+	states(apipush.StatusActive, "a", "")
+	for i := range subs {
+		acknowledged(t, js, i+1, 1)
+	}
+	if err := a.Ready(); err != nil {
+		t.Error(err)
+	}
+	if b.Ready() == nil {
+		t.Error("b is ready")
+	}
+	a.stop()
+	states(apipush.StatusBlocked, "b", "Authorization Violation") // nobody else is there
 }
 
 func acknowledged(t *testing.T, js jetstream.JetStream, sub int, floor uint64) {
