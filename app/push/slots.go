@@ -8,9 +8,9 @@ import (
 
 // slots bounds the requests that are open at once. No project can have more of them than are
 // free, however many hosts it pushes to, so one whose endpoints are slow leaves half to the
-// others. No host of a project can have more than the project may still take, and requests to
-// endpoints that fail have at most half of all, and half of what a project can have. Projects
-// that wait get slots in turn, and so do the hosts of a project.
+// others. No host of a project can have more than the project may still take. Requests to
+// endpoints that fail have at most half of all slots, and of this half no project can have more
+// than are left. Projects that wait get slots in turn, and so do the hosts of a project.
 type slots struct {
 	mu       sync.Mutex
 	total    int
@@ -119,16 +119,26 @@ func (s *slots) InUse() int {
 }
 
 // left returns how many more slots a project may take now. Each leaves one less to the others.
-func (s *slots) left(p *slotProject) int {
-	if p.used == 0 {
-		return (s.free + 1) / 2
+func (s *slots) left(p *slotProject) int { return share(s.free, p.used) }
+
+// retriesLeft returns how many more slots a project may take now for retries. Endpoints that
+// hang keep theirs for a whole timeout, so a project without any must find some left.
+func (s *slots) retriesLeft(p *slotProject) int {
+	const parts = 2
+	return share(max(1, s.total/parts)-s.retrying, p.retrying)
+}
+
+// share returns how many more of the free slots one may take that has used some, so that it has
+// no more than it leaves.
+func share(free, used int) int {
+	if used == 0 {
+		return (free + 1) / 2
 	}
-	return max(0, (s.free-p.used+1)/2)
+	return max(0, (free-used+1)/2)
 }
 
 func (s *slots) allowed(p *slotProject, h *slotHost, retry bool) bool {
-	const parts = 2
-	if retry && (s.retrying >= max(1, s.total/parts) || p.retrying >= max(1, s.total/parts/parts)) {
+	if retry && s.retriesLeft(p) <= 0 {
 		return false
 	}
 	left := s.left(p)
