@@ -86,3 +86,13 @@ func Authorization(ctx context.Context, b Sealer, project *directory.Project, su
 	header, err := b.Open(ctx, sub.Push.Authorization.Sealed, place(project, sub.Name))
 	return string(header), err
 }
+
+// PreviousAuthorization returns the value of the header before its rotation; empty: there is
+// none. Whoever asks looks at PreviousUntil.
+func PreviousAuthorization(ctx context.Context, b Sealer, project *directory.Project, sub *directory.Subscription) (string, error) {
+	if sub.Push == nil || sub.Push.Authorization == nil || len(sub.Push.Authorization.Previous) == 0 {
+		return "", nil
+	}
+	header, err := b.Open(ctx, sub.Push.Authorization.Previous, place(project, sub.Name))
+	return string(header), err
+}

@@ -38,6 +38,7 @@ type loop struct {
 
 	last     time.Time // end of the last push
 	acks     acknowledger
+	header   header
 	logged   time.Time // when trouble with the source was logged
 	reported time.Time // when it was logged how pushes go
 }
@@ -117,7 +118,7 @@ func (l *loop) waitCurrent() bool {
 // waitHeader waits until the header is known, and reports whether the loop goes on: without it
 // nothing was tried, and nothing counts against a message.
 func (l *loop) waitHeader() bool {
-	for l.sub.Authorization != nil && l.sub.Push.Type != TypeMattermost {
+	for l.sub.sendsHeader() {
 		ctx, cancel := context.WithTimeout(l.soft, l.w.cfg.Timeout)
 		_, err := l.sub.Authorization(ctx)
 		cancel()
@@ -159,7 +160,7 @@ func (l *loop) try(messages []Message) bool {
 		return false
 	}
 	cfg.Metrics.add(0, 0, 1)
-	f := l.w.send(l.hard, &l.sub, l.target, messages)
+	f := l.send(messages)
 	cfg.Metrics.add(0, 0, -1)
 	l.w.slots.Release(l.sub.Project, l.target.Host, retry)
 	l.last = cfg.Now()

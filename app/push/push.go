@@ -25,6 +25,9 @@ type Subscription struct {
 	// Authorization returns the Authorization header; empty: none. An error means that it is
 	// not known now: then nothing is pushed. nil: no header.
 	Authorization func(ctx context.Context) (string, error)
+	// Previous returns the value of the header before its rotation. An endpoint that answers
+	// with 401 or 403 gets it until Push.Authorization.PreviousUntil. nil: there is none.
+	Previous func(ctx context.Context) (string, error)
 	// Current reports whether Push is still what is configured. A Worker asks before each push,
 	// because Set may be late. nil: it is.
 	Current func() bool

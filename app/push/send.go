@@ -33,27 +33,50 @@ func (f *failure) Error() string { return f.text }
 
 // send posts messages to the endpoint of a subscription. It returns nil if the endpoint has
 // taken them.
-func (w *Worker) send(ctx context.Context, sub *Subscription, target *url.URL, messages []Message) *failure {
-	content, err := body(sub, messages)
+func (l *loop) send(messages []Message) *failure {
+	content, err := body(&l.sub, messages)
 	if err != nil {
 		return &failure{OutcomeFailed, "encode the messages: " + err.Error()}
 	}
-	var authorization string
-	if sub.Authorization != nil && sub.Push.Type != TypeMattermost {
-		if authorization, err = sub.Authorization(ctx); err != nil {
-			return &failure{OutcomeAuthorization, "the authorization header is not known: " + err.Error()}
+	values, err := l.header.values(l.hard, &l.sub, l.w.cfg.Now())
+	if err != nil {
+		return &failure{OutcomeAuthorization, "the authorization header is not known: " + err.Error()}
+	}
+	status, f := l.post(content, values[0])
+	if f == nil && refused(status) && len(values) > 1 && l.hard.Err() == nil {
+		if status, f = l.post(content, values[1]); f == nil && !refused(status) {
+			l.header.other(l.w.cfg.Now())
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, w.cfg.Timeout)
+	if f != nil {
+		return f
+	}
+	switch status {
+	case http.StatusOK, http.StatusCreated, http.StatusNoContent, http.StatusProcessing:
+		return nil
+	}
+	return &failure{OutcomeStatus, fmt.Sprintf("%s answered with status %d", l.target.Host, status)}
+}
+
+// refused reports whether an endpoint may have expected another header.
+func refused(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden
+}
+
+// post makes one request, and returns the status of the answer. That an endpoint is processing
+// counts as an answer if no other comes.
+func (l *loop) post(content []byte, authorization string) (status int, f *failure) {
+	w := l.w
+	ctx, cancel := context.WithTimeout(l.hard, w.cfg.Timeout)
 	defer cancel()
 	var processing atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: func(code int, _ textproto.MIMEHeader) error {
 		processing.Store(processing.Load() || code == http.StatusProcessing)
 		return nil
 	}})
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(content))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, l.target.String(), bytes.NewReader(content))
 	if err != nil {
-		return &failure{OutcomeFailed, "the endpoint is not a URL"}
+		return 0, &failure{OutcomeFailed, "the endpoint is not a URL"}
 	}
 	request.Header.Set("Content-Type", "application/json")
 	if authorization != "" {
@@ -66,18 +89,14 @@ func (w *Worker) send(ctx context.Context, sub *Subscription, target *url.URL, m
 		// 102 says that the endpoint has the messages. What it answers afterwards decides,
 		// if anything comes.
 		if processing.Load() {
-			return nil
+			return http.StatusProcessing, nil
 		}
-		return w.explain(ctx, target.Host, err)
+		return 0, w.explain(ctx, l.target.Host, err)
 	}
 	_, _ = io.CopyN(io.Discard, response.Body, maxAnswer)
 	_ = response.Body.Close()
 	w.cfg.Metrics.took(w.cfg.Now().Sub(began))
-	switch response.StatusCode {
-	case http.StatusOK, http.StatusCreated, http.StatusNoContent, http.StatusProcessing:
-		return nil
-	}
-	return &failure{OutcomeStatus, fmt.Sprintf("%s answered with status %d", target.Host, response.StatusCode)}
+	return response.StatusCode, nil
 }
 
 // explain says why a request failed. The text of a url.Error has the whole URL.

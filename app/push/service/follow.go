@@ -142,6 +142,9 @@ func (s *Service) subscription(id string, e entry, src source) push.Subscription
 	if e.sub.Push.Authorization != nil {
 		sub.Authorization = once(func(ctx context.Context) (string, error) { return s.cfg.Authorization(ctx, e.project, e.sub) })
 	}
+	if a := e.sub.Push.Authorization; a != nil && len(a.Previous) > 0 && s.cfg.Previous != nil {
+		sub.Previous = once(func(ctx context.Context) (string, error) { return s.cfg.Previous(ctx, e.project, e.sub) })
+	}
 	return sub
 }
 

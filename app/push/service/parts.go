@@ -96,6 +96,9 @@ func FromParts(p *Parts) (*Service, error) {
 		Authorization: func(ctx context.Context, project *directory.Project, sub *directory.Subscription) (string, error) {
 			return apipush.Authorization(ctx, sealed, project, sub)
 		},
+		Previous: func(ctx context.Context, project *directory.Project, sub *directory.Subscription) (string, error) {
+			return apipush.PreviousAuthorization(ctx, sealed, project, sub)
+		},
 		Client: client, Registry: p.Registry, Audit: p.Audit, Log: p.Log, Now: p.Now,
 	})
 }

@@ -20,7 +20,7 @@ import (
 	"usher/internal/audit"
 )
 
-// Config configures a Service. Audit and Registry may be nil.
+// Config configures a Service. Previous, Audit and Registry may be nil.
 type Config struct {
 	Config   *config.Config
 	Name     string                    // of this process; no other may have it, at any time
@@ -30,18 +30,20 @@ type Config struct {
 	JetStream func(ctx context.Context, account string) (jetstream.JetStream, error)
 	// Authorization opens the Authorization header of a subscription that has one.
 	Authorization func(ctx context.Context, project *directory.Project, sub *directory.Subscription) (string, error)
-	Client        push.Client
-	Registry      prometheus.Registerer
-	Audit         *audit.Log
-	Log           *slog.Logger
-	Now           func() time.Time
+	// Previous opens the value before the last rotation; nil: it is never used.
+	Previous func(ctx context.Context, project *directory.Project, sub *directory.Subscription) (string, error)
+	Client   push.Client
+	Registry prometheus.Registerer
+	Audit    *audit.Log
+	Log      *slog.Logger
+	Now      func() time.Time
 
 	renew, expire time.Duration // of leases; 0: as usual
 }
 
 func (c *Config) valid() error {
 	if c.Config == nil || c.Name == "" || c.Snapshot == nil || c.Bucket == nil || c.JetStream == nil || c.Authorization == nil || c.Client == nil || c.Log == nil || c.Now == nil {
-		return errors.New("push service: only Audit and Registry may be missing")
+		return errors.New("push service: only Previous, Audit and Registry may be missing")
 	}
 	return nil
 }
