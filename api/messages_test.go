@@ -292,6 +292,7 @@ func TestMessageShapes(t *testing.T) {
 		{"con", "POST", pathBilling + ":acknowledge", `{"ackIds":[]}`, 200, `{}`},
 		{"con", "GET", pathBilling + ":offsets", "", 200, `{"max":11,"min":1,"current":5}`},
 		{"con", "POST", pathBilling + ":modifyOffset", `{"offset":12}`, 400, "Offset out of bounds"},
+		{"con", "POST", pathBilling + ":modifyOffset", `{"offset":12}`, 400, "expected 1 to 11"},
 		{"con", "POST", pathBilling + ":modifyOffset", `{"offset":0}`, 400, "Offset out of bounds"},
 		{"con", "POST", pathBilling + ":modifyOffset", `{"offset":-1}`, 400, "Invalid Offset Arguments"},
 		{"con", "POST", pathBilling + ":modifyOffset", `{}`, 400, "Invalid Offset Arguments"},

@@ -222,6 +222,7 @@ func TestDetails(t *testing.T) {
 		{"root", "GET", "/v1/projects/shop/topics/none", "", "Topic doesn't exist; project shop has no topic none"},
 		{"root", "POST", "/v1/projects/shop/topics/none:modifyAcl", `{"authorized_users":[]}`, "Topic doesn't exist; project shop has no topic none"},
 		{"root", "DELETE", "/v1/projects/shop/subscriptions/none", "", "Subscription doesn't exist; project shop has no subscription none"},
+		{"admin", "POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":["lab-pub"]}`, "User(s): lab-pub do not exist; an ACL names only members of its project, shop"},
 		{"root", "PUT", "/v1/projects/shop/subscriptions/new", `{"topic":"projects/shop/topics/none"}`, "Topic doesn't exist; project shop has no topic none"},
 		{"root", "PUT", "/v1/projects/shop/subscriptions/new", `{"topic":"projects/lab/topics/orders"}`, "Topic doesn't exist; a subscription reads a topic of its own project"},
 		{"root", "GET", "/v1/users/none", "", "User doesn't exist; there is no user none"},

@@ -36,9 +36,11 @@ func NotFoundNamed(kind Kind, name string) *Error {
 	return NotFound(kind).WithDetails("there is no " + kind.Lower() + " " + SafeName(name))
 }
 
-// UsersNotFound says which users do not exist.
-func UsersNotFound(names []string) *Error {
-	return newError(http.StatusNotFound, "NOT_FOUND", "User(s): %s do not exist", SafeNames(names))
+// UsersNotFound says which users a project does not have. Who administers the project does
+// not learn which of them others have.
+func UsersNotFound(project string, names []string) *Error {
+	return newError(http.StatusNotFound, "NOT_FOUND", "User(s): %s do not exist", SafeNames(names)).
+		WithDetails("an ACL names only members of its project, " + SafeName(project))
 }
 
 // AlreadyExists refuses a name that is taken.

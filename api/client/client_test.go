@@ -134,6 +134,10 @@ func TestNotUsher(t *testing.T) {
 	if !errors.Is(err, client.ErrResponse) {
 		t.Errorf("a web page: %v", err)
 	}
+	_, err = serve(t, respond(404, "404 page not found\n")).Profile(context.Background()) // such as the port of http.listen
+	if !errors.Is(err, client.ErrResponse) {
+		t.Errorf("no such path: %v", err)
+	}
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("followed a redirect") }))
 	defer elsewhere.Close()
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -21,6 +21,8 @@ var (
 	ErrOutcomeUnknown = errors.New("it is unknown whether the change was made")
 	// ErrResponse: the server is not the API of usher.
 	ErrResponse = errors.New("the response is not one of usher's management API")
+	// ErrServerTLS: the server speaks TLS, and the address begins with http://.
+	ErrServerTLS = errors.New("the server speaks TLS")
 )
 
 // Error is an error response of the server.
@@ -73,8 +75,17 @@ func responseError(response *http.Response, body []byte) error {
 	if response.StatusCode/100 == 3 {
 		return fmt.Errorf("%w: it redirects (%d)", ErrResponse, response.StatusCode)
 	}
+	if response.StatusCode == http.StatusBadRequest && strings.HasPrefix(string(body), clientSentHTTP) {
+		return ErrServerTLS
+	}
+	if response.StatusCode == http.StatusNotFound { // the API says what does not exist
+		return fmt.Errorf("%w: it has no such path (404)", ErrResponse)
+	}
 	return &Error{Code: response.StatusCode, RequestID: id, Status: http.StatusText(response.StatusCode), Message: "the server gives no reason"}
 }
+
+// clientSentHTTP is what net/http answers on a port with TLS. It has no other mark.
+const clientSentHTTP = "Client sent an HTTP request to an HTTPS server"
 
 // bodyError returns the error in a body. id is the request id if the body has none.
 func bodyError(body *wire.ErrorBody, id string) *Error {

@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"fmt"
 	"time"
 
 	"usher/api/apierror"
@@ -46,12 +47,17 @@ func (h *Handlers) modifyOffset(r *rest.Request) (*rest.Response, error) {
 	}
 	to := uint64(*in.Offset)
 	if to < before.Min || to > before.Max {
-		return nil, storeError(ErrOffset)
+		return nil, outOfBounds(before)
 	}
 	if err := h.cfg.Store.Move(r.Context(), ref, to); err != nil {
 		return nil, storeError(err)
 	}
 	return &rest.Response{}, r.AuditAfter(wire.OffsetInput{Offset: in.Offset})
+}
+
+// outOfBounds names the offsets that are allowed.
+func outOfBounds(o Offsets) *apierror.Error {
+	return apierror.Invalid("Offset out of bounds").WithCause(ErrOffset).WithDetails(fmt.Sprintf("expected %d to %d", o.Min, o.Max))
 }
 
 func (h *Handlers) timeToOffset(r *rest.Request) (*rest.Response, error) {

@@ -63,7 +63,7 @@ func (a aclHandlers) modify(r *rest.Request) (*rest.Response, error) {
 		p, _ := s.Project(project)
 		ids, unknown := s.IDs(project, in.AuthorizedUsers)
 		if len(unknown) > 0 {
-			return nil, apierror.UsersNotFound(unknown)
+			return nil, apierror.UsersNotFound(project, unknown)
 		}
 		return directory.Put(directory.ResourceKey(a.entry, p.ID, name), &directory.ACL{Users: ids}), nil
 	})

@@ -108,12 +108,14 @@ func (h *Handlers) checkAddress(address string) error {
 	}
 	const restart = " in usher.yaml; a change there needs a restart of usher"
 	switch {
+	case errors.Is(err, outbound.ErrScheme) && u.Host == "": // as localhost:8443/x, whose scheme is "localhost"
+		return fmt.Errorf("%w: the address must begin with https://", err)
 	case errors.Is(err, outbound.ErrScheme):
 		return fmt.Errorf("%w: %s (push.allow_http allows http%s)", err, u.Scheme, restart)
 	case errors.Is(err, outbound.ErrPort):
 		return fmt.Errorf("%w: %s (push.ports lists those that are%s)", err, cmp.Or(u.Port(), defaultPort(u)), restart)
 	case errors.Is(err, outbound.ErrAddress):
-		return fmt.Errorf("%w (push.allow_networks lists networks that are, beside public ones%s)", err, restart)
+		return fmt.Errorf("%w: public addresses are, and those of push.allow_networks%s", err, restart)
 	}
 	return err
 }

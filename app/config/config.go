@@ -20,7 +20,7 @@ type Config struct {
 	Sessions    Sessions          `yaml:"sessions" doc:"Live sessions: the connections that usher has granted (docs/explanation/sessions.md)."`
 	Revocation  SessionRevocation `yaml:"revocation" doc:"What happens to a session whose grant loses something, or whose credential is no longer good."`
 	HealthCheck HealthCheck       `yaml:"healthcheck" doc:"The health check, which connects as a client does. Set it together with accounts.healthcheck."`
-	API         API               `yaml:"api" doc:"The management API over HTTP. It needs a directory in a bucket: directory.from must be kv or embedded."`
+	API         API               `yaml:"api" doc:"The management API over HTTP. With a directory in a bucket (directory.from: kv or embedded) it reads and changes the directory; with a directory file it reads the directory, and lists and closes sessions."`
 	Projects    Projects          `yaml:"projects" doc:"Streams and consumers of projects (docs/how-to/streams.md)."`
 	Push        Push              `yaml:"push" doc:"Push: usher sends the messages of push-enabled subscriptions to their endpoints. A change of this section takes effect after a restart of usher."`
 	HTTP        HTTP              `yaml:"http" doc:"Metrics and health endpoints over HTTP."`

@@ -2,7 +2,9 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -45,6 +47,30 @@ func CheckUnused(ctx context.Context, dir string) error {
 		Hint: "end that one, or give another --dir; if something else listens there, remove " + AddrFile(dir),
 	}
 }
+
+// CheckFolder fails if a folder without demo.json has files: they are of something else, and
+// keys would lie among them. A folder that does not exist is fine.
+func CheckFolder(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fault.InConfig(err)
+	}
+	for _, entry := range entries {
+		if entry.Name() != lostAndFound {
+			return &fault.Error{
+				Kind: fault.Config, Err: fmt.Errorf("%s is not empty, and usher dev has not made it", dir),
+				Hint: "give a --dir that is empty or does not exist yet, or one that usher dev has made",
+			}
+		}
+	}
+	return nil
+}
+
+// lostAndFound is in the root folder of a file system, such as an empty volume.
+const lostAndFound = "lost+found"
 
 // Claim writes the address of the server that runs in dir. The caller removes it with
 // Release.

@@ -113,6 +113,9 @@ func (d *Run) begin(o Options) error {
 			return d.make() // fails before it writes anything
 		}
 	}
+	if err := CheckFolder(d.Dir); err != nil {
+		return err
+	}
 	if err := d.Directory.Save(d.Dir); err != nil {
 		return err
 	}

@@ -45,6 +45,7 @@ func TestAPIScripts(t *testing.T) {
 				Files: []string{file}, UpdateScripts: *update, RequireExplicitExec: true, Cmds: scriptCommands(),
 				Setup: func(env *testscript.Env) error {
 					env.Vars = append(env.Vars, "API="+handlers[0].URL, "API_TLS="+handlers[1].URL, "NATS="+natsServer,
+						"API_HOST="+handlers[0].Listener.Addr().String(), "API_TLS_HOST="+handlers[1].Listener.Addr().String(),
 						"XDG_CONFIG_HOME="+filepath.Join(env.WorkDir, "config"), remote.ContextEnv+"=")
 					ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: handlers[1].Certificate().Raw})
 					callouttest.Must(t, os.WriteFile(filepath.Join(env.WorkDir, "ca.pem"), ca, 0o600))

@@ -159,18 +159,34 @@ func TestDevConfigTakenAway(t *testing.T) {
 func TestDevDemoFirst(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	callouttest.Must(t, os.WriteFile(filepath.Join(dir, setup.DirKeys), nil, 0o600)) // setup cannot make the directory
-	if _, err := demo.Prepare(dir, demo.Options{}); err == nil {
+	if _, err := demo.Prepare(dir, demo.Options{Listen: "no address"}); err == nil {
 		t.Fatal("it was made")
 	}
 	var d demo.Directory
 	callouttest.Must(t, d.Load(filepath.Join(dir, demo.FileDemo)))
-	callouttest.Must(t, os.Remove(filepath.Join(dir, setup.DirKeys)))
 	again, err := demo.Prepare(dir, demo.Options{})
 	callouttest.Must(t, err)
 	if !reflect.DeepEqual(again.Directory, d) {
 		t.Error("another demo")
 	}
+}
+
+// TestDevOtherFolder: dev puts no keys among files of something else.
+func TestDevOtherFolder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	callouttest.Must(t, os.Chmod(dir, 0o700))
+	callouttest.Must(t, os.Mkdir(filepath.Join(dir, "lost+found"), 0o700))
+	callouttest.Must(t, os.WriteFile(filepath.Join(dir, "thesis.tex"), nil, 0o600))
+	for _, args := range [][]string{{}, {"--operator"}, {"--event-gateway", "--streaming", "off"}} {
+		code, _, stderr := usher(t, append([]string{"dev", "--dir", dir}, args...)...)
+		if code != cmdutil.ExitConfig || !strings.Contains(stderr, dir+" is not empty, and usher dev has not made it\nusher: hint: give a --dir") {
+			t.Errorf("%q: exit code %d\n%s", args, code, stderr)
+		}
+	}
+	callouttest.Must(t, os.Remove(filepath.Join(dir, "thesis.tex")))
+	_, err := demo.Prepare(dir, demo.Options{Listen: "127.0.0.1:0"}) // an empty volume
+	callouttest.Must(t, err)
 }
 
 // TestDevEdited: dev starts in a directory without the demo's operator, and with a stream

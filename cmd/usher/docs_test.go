@@ -137,7 +137,7 @@ const (
 	onlyBridge     = " Only with `stan_bridge.urls`."
 	onlyAPI        = " Only with `api.listen`, from the first request on."
 	onlyStreams    = " Only with `projects.streams: managed`."
-	onlyPush       = " Only with `push.inside`."
+	onlyPush       = " Only with `push.inside`, and at `usher push`."
 )
 
 // observed is a verifier with a backend and a cache.

@@ -121,7 +121,7 @@ func (r *reader) readProjects() {
 		}
 		account := cmp.Or(r.o.Accounts[p.Name], r.o.Account)
 		if account == "" {
-			r.problem(where, "name one for all projects, or one for this project", "project %s has no NATS account", secret.Name(p.Name))
+			r.problem(where, "name one with --account APP for all projects, or with --account PROJECT=APP for one", "project %s has no NATS account", secret.Name(p.Name))
 		}
 		r.projects[p.Name] = len(r.records.Projects)
 		r.origins[at("projects", len(r.records.Projects))] = where

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"syscall"
+	"time"
 )
 
 // Errors of an address that the rules refuse, and of an answer that is too large.
@@ -19,6 +20,16 @@ var (
 	ErrPort    = errors.New("the port is not allowed")
 	ErrAddress = errors.New("the host has no address, or none that is allowed")
 	ErrBody    = errors.New("the answer is too large")
+)
+
+// Errors of a certificate, as a receiver with TLS presents it. The first two go on with the
+// time.
+var (
+	ErrExpired     = errors.New("its certificate has expired")
+	ErrNotYetValid = errors.New("its certificate is not valid yet")
+	ErrAuthority   = errors.New("its certificate is not signed by an authority that is trusted")
+	ErrName        = errors.New("its certificate is for another name")
+	ErrCertificate = errors.New("its certificate is not valid")
 )
 
 // Error is why a request failed. Its text names the host and nothing else of the address, and
@@ -62,6 +73,7 @@ func (e *Error) reason() string {
 		record      tls.RecordHeaderError
 		hostname    x509.HostnameError
 		authority   x509.UnknownAuthorityError
+		invalid     x509.CertificateInvalidError
 	)
 	switch {
 	case errors.Is(e.Err, context.Canceled):
@@ -73,11 +85,13 @@ func (e *Error) reason() string {
 	case errors.Is(e.Err, os.ErrDeadlineExceeded), errors.Is(e.Err, context.DeadlineExceeded), errors.As(e.Err, &network) && network.Timeout():
 		return "no answer in time"
 	case errors.As(e.Err, &authority):
-		return "its certificate is not signed by an authority that is trusted"
+		return ErrAuthority.Error()
 	case errors.As(e.Err, &hostname):
-		return "its certificate is for another name"
+		return ErrName.Error()
+	case errors.As(e.Err, &invalid) && invalid.Reason == x509.Expired:
+		return outOfDate(invalid.Cert)
 	case errors.As(e.Err, &certificate):
-		return "its certificate is not valid"
+		return ErrCertificate.Error()
 	case errors.As(e.Err, &record), errors.As(e.Err, &alert):
 		return "the TLS handshake failed"
 	case errors.Is(e.Err, syscall.ECONNREFUSED):
@@ -87,6 +101,14 @@ func (e *Error) reason() string {
 	default:
 		return "the request failed"
 	}
+}
+
+// outOfDate is the reason for a certificate that does not hold now.
+func outOfDate(c *x509.Certificate) string {
+	if time.Now().Before(c.NotBefore) { //nolint:forbidigo // crypto/tls has compared with this clock
+		return ErrNotYetValid.Error() + ": only from " + c.NotBefore.UTC().Format(time.RFC3339)
+	}
+	return ErrExpired.Error() + ": on " + c.NotAfter.UTC().Format(time.RFC3339)
 }
 
 func hostOf(u *url.URL) string { return u.Hostname() }

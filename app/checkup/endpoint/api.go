@@ -83,6 +83,8 @@ func (a *apiCheck) occupied(ctx context.Context) {
 	switch {
 	case errors.Is(err, errOtherCertificate):
 		a.Warn("api", a.cfg.Listen, "a running usher loads a new certificate by itself; its log says why it did not", "%v", err)
+	case errors.Is(err, http.ErrSchemeMismatch):
+		a.Fail(fault.Config, "api", a.cfg.Listen, "was usher started before api.tls was set? restart it; otherwise "+other, "port is taken, and no usher responds with TLS")
 	case err != nil:
 		a.Fail(fault.Config, "api", a.cfg.Listen, other, "port is taken, and no usher responds: %v", err)
 	case status.Directory != nil && !status.Directory.Current && status.Directory.AsOf.IsZero():

@@ -89,6 +89,9 @@ func (r *Run) begin(ctx context.Context) error {
 			}
 		}
 	}
+	if err := demo.CheckFolder(r.Dir); err != nil {
+		return err
+	}
 	r.Directory = demo.Directory{
 		Identities:   []demo.Identity{{Name: Supervisor, Role: roleIngest}, {Name: OldSupervisor, Role: roleIngest}, {Name: Admin, Role: "service_admin"}},
 		Refused:      demo.Identity{Name: demo.Expired, Role: roleIngest},

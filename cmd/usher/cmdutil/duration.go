@@ -12,12 +12,22 @@ import (
 // PositiveDuration reads an option that holds a duration above 0. It returns 0 if the
 // option is not set. whyNot completes the error for a duration of 0 or less.
 func PositiveDuration(c *cli.Context, option, whyNot string) (time.Duration, error) {
+	return PositiveDurationSuchAs(c, option, "30d", whyNot)
+}
+
+// PositiveDurationSuchAs is PositiveDuration of an option whose usual values are like example,
+// a number and a unit.
+func PositiveDurationSuchAs(c *cli.Context, option, example, whyNot string) (time.Duration, error) {
 	if !c.IsSet(option) {
 		return 0, nil
 	}
-	example := "such as --" + option + " 30d"
-	d, err := parseDuration(c.String(option))
+	text := c.String(option)
+	unit := strings.TrimLeft(example, "0123456789")
+	example = "such as --" + option + " " + example
+	d, err := parseDuration(text)
 	switch {
+	case err != nil && len(text) <= maxNumber && text != "" && strings.Trim(text, "0123456789") == "":
+		return 0, UsageError("such as --"+option+" "+text+unit, "--%s %s has no unit", option, text)
 	case err != nil:
 		return 0, UsageError(example, "--%s %q is not a duration, such as 36h, 30d or 1y", option, c.String(option))
 	case d <= 0:
@@ -26,6 +36,9 @@ func PositiveDuration(c *cli.Context, option, whyNot string) (time.Duration, err
 		return d, nil
 	}
 }
+
+// maxNumber is how many digits of a number without a unit are repeated: it is no secret.
+const maxNumber = 6
 
 // The longest units, which package time does not have.
 const (

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"usher/cmd/usher/cmdutil"
@@ -33,8 +34,12 @@ func (v *Command) requestError(r *Session, err error) error {
 		return &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("%s is the port of a nats-server", r.server), Hint: "give the URL of api.listen"}
 	case errors.As(err, &unknownAuthority):
 		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "name the authority that signed its certificate with --ca-file FILE"}
+	case errors.Is(err, client.ErrServerTLS):
+		return &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("%s: %w", r.server, err), Hint: "the address begins with https://: " + saveServer("https", r.server)}
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("%s: the server does not speak TLS", r.server), Hint: "is it usher without api.tls? " + saveServer("http", r.server)}
 	case errors.Is(err, client.ErrResponse):
-		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "check that --server is the address of the management API"}
+		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "check that --server is the address of api.listen, and not that of http.listen or of another program"}
 	case errors.Is(err, client.ErrOutcomeUnknown):
 		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "check whether the change was made before you repeat it"}
 	case errors.As(err, &dial) && dial.Op == "dial":
@@ -42,6 +47,15 @@ func (v *Command) requestError(r *Session, err error) error {
 	default:
 		return err
 	}
+}
+
+// saveServer is how to use a server with another scheme.
+func saveServer(scheme, server string) string {
+	if u, err := url.Parse(server); err == nil {
+		u.Scheme = scheme
+		server = u.String()
+	}
+	return "give --server " + server + ", or keep it with usher context save NAME --server " + server
 }
 
 // answeredByNATS reports whether the error comes from the INFO line with which a

@@ -130,7 +130,7 @@ func readChange(c *cli.Context) (*change, error) {
 		return nil, cmdutil.UsageError("", "--max-messages %d: expected 1 or more", c.Int("max-messages"))
 	}
 	var err error
-	if x.period, err = cmdutil.PositiveDuration(c, "retry-period", "expected 1ms or more"); err != nil {
+	if x.period, err = cmdutil.PositiveDurationSuchAs(c, "retry-period", "5s", "expected 1ms or more"); err != nil {
 		return nil, err
 	}
 	if x.period%time.Millisecond != 0 {

@@ -12,6 +12,7 @@ import (
 	"usher/cmd/usher/remote"
 	"usher/directory"
 	"usher/internal/fault"
+	"usher/internal/outbound"
 )
 
 func verify(ctx context.Context, r *remote.Session) error {
@@ -68,11 +69,31 @@ func verificationError(r *remote.Session, s *wire.Subscription, err error) error
 		wire.VerificationWrongStatus: at + " must answer GET with status 200, without a redirect; the path and the query of the endpoint do not count",
 		wire.VerificationWrongHash:   at + " must answer with the hash as the whole body, without an end of line: " + pushCommand(r, "show"),
 		wire.VerificationRefused:     "the name must have an address where usher serve runs; push.allow_networks, push.ports and push.allow_http in usher.yaml say which are allowed",
-		wire.VerificationAsking:      "usher serve must reach " + at + ", and trust its certificate (push.ca_file)",
+		wire.VerificationAsking:      notReachedHint(at, reason),
 	} {
 		if strings.HasPrefix(reason, of) { // the details follow
 			hint = text
 		}
 	}
 	return &fault.Error{Kind: fault.Runtime, Err: err, Hint: hint}
+}
+
+// notReachedHint is the hint for an endpoint that usher does not reach, or whose certificate it
+// does not accept. The API says which in the words of package outbound.
+func notReachedHint(at, reason string) string {
+	for _, about := range []struct {
+		of   error
+		hint string
+	}{
+		{outbound.ErrExpired, "renew the certificate of " + at + "; usher has nothing to change"},
+		{outbound.ErrNotYetValid, "compare the clocks of " + at + " and of usher serve"},
+		{outbound.ErrName, "the certificate of " + at + " must have its host as DNS name or IP address (subject alternative name)"},
+		{outbound.ErrAuthority, "put the CA of the endpoint into push.ca_file, which takes the place of the root CAs of the system, and restart usher; or the endpoint does not send its intermediate certificates"},
+		{outbound.ErrCertificate, "the certificate of " + at + " and those that signed it must be for servers"},
+	} {
+		if strings.Contains(reason, about.of.Error()) {
+			return about.hint
+		}
+	}
+	return "usher serve must reach " + at
 }
