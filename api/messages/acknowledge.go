@@ -20,8 +20,8 @@ func (h *Handlers) acknowledge(r *rest.Request) (*rest.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	held := h.memory.reservation(ref.Project.ID)
-	defer held.release()
+	held := h.memory.For(ref.Project.ID)
+	defer held.Release()
 	text, err := readBody(r, held)
 	if err != nil {
 		return nil, err

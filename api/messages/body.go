@@ -10,6 +10,7 @@ import (
 
 	"usher/api/apierror"
 	"usher/api/rest"
+	"usher/internal/budget"
 )
 
 // firstRead is how many bytes are reserved for a body of which nothing is known.
@@ -17,12 +18,12 @@ const firstRead = 16 << 10
 
 // readBody reads the body into memory that it reserves as the bytes arrive: a client that
 // sends slowly holds only what it has sent.
-func readBody(r *rest.Request, held *reservation) ([]byte, error) {
+func readBody(r *rest.Request, held *budget.Reservation) ([]byte, error) {
 	size := r.HTTP.ContentLength
 	if size < 0 || size > firstRead {
 		size = firstRead
 	}
-	if !held.grow(size + 1) {
+	if !held.Grow(size + 1) {
 		return nil, noMemory()
 	}
 	text := make([]byte, 0, size+1)
@@ -41,7 +42,7 @@ func readBody(r *rest.Request, held *reservation) ([]byte, error) {
 		if left := r.HTTP.ContentLength + 1 - more; r.HTTP.ContentLength >= 0 && left > 0 {
 			more = min(more, left)
 		}
-		if !held.grow(more) {
+		if !held.Grow(more) {
 			return nil, noMemory()
 		}
 		longer := make([]byte, len(text), int64(cap(text))+more)

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/uuid"
-
 	"usher/api/wire"
 )
 
@@ -110,35 +108,6 @@ func TestManyNames(t *testing.T) {
 	}
 }
 
-func TestMemory(t *testing.T) {
-	m := newMemory(1000)
-	a, b := m.reservation(uuid.UUID{1}), m.reservation(uuid.UUID{2})
-	for _, tt := range []struct {
-		r    *reservation
-		n    int64
-		want bool
-	}{
-		{a, 501, false}, {a, 500, true}, {a, 1, false}, {b, 251, false}, {b, 250, true}, {b, 1, false},
-	} {
-		if got := tt.r.grow(tt.n); got != tt.want {
-			t.Errorf("%d more beside %d: %t", tt.n, tt.r.size, got)
-		}
-	}
-	a.shrink(100)
-	if !b.grow(200) || b.grow(1) {
-		t.Error("what a has given back is not there, or too much is")
-	}
-	if n := m.reservation(uuid.UUID{3}).growBetween(1, 1000, 2); n != 112 {
-		t.Errorf("a part is %d", n)
-	}
-	a.release()
-	b.release()
-	if m.used != 112 || len(m.shares) != 1 {
-		t.Errorf("%d are in use by %d projects", m.used, len(m.shares))
-	}
-}
-
-// BenchmarkParsePublish reads 100 messages of 1 KiB.
 func BenchmarkParsePublish(b *testing.B) {
 	text := []byte(`{"messages":[` + strings.Repeat(`{"attributes":{"kind":"order"},"data":"`+strings.Repeat("QUFB", 341)+`"},`, 99) + `{"data":"QQ=="}]}`)
 	b.SetBytes(int64(len(text)))

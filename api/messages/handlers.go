@@ -7,6 +7,7 @@ import (
 	"usher/api/apierror"
 	"usher/api/messages/ackid"
 	"usher/api/rest"
+	"usher/internal/budget"
 )
 
 // Config is what the handlers need.
@@ -47,7 +48,7 @@ const (
 // Handlers are the handlers of this package.
 type Handlers struct {
 	cfg    Config
-	memory *memory
+	memory *budget.Budget
 	pulls  *gate // requests in progress that publish, pull or acknowledge
 	polls  *gate // those that wait for a message
 
@@ -64,7 +65,7 @@ func New(cfg Config) *Handlers {
 	}
 	cfg.Limits.setDefaults()
 	return &Handlers{
-		cfg: cfg, memory: newMemory(cfg.Memory),
+		cfg: cfg, memory: budget.New(cfg.Memory),
 		pulls: newGate(cfg.Limits.KeyRequests, cfg.Limits.ProjectRequests, 0, 0),
 		polls: newGate(cfg.Limits.KeyPolls, cfg.Limits.ProjectPolls, cfg.Limits.HostPolls, cfg.Limits.Polls),
 		buffers: sync.Pool{New: func() any {

@@ -37,7 +37,7 @@ func (l *Limits) setDefaults() {
 
 // gate bounds how many requests are in progress, of one key, of one project, of one address and
 // of all. A bound of 0 is none. Of what an address and all together may have, a project gets at
-// most as much as is still free, as in memory: alone it gets half.
+// most as much as is still free, as in package budget: alone it gets half.
 type gate struct {
 	perKey, perProject, perHost, total int
 

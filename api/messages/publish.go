@@ -10,6 +10,7 @@ import (
 	"usher/api/apierror"
 	"usher/api/rest"
 	"usher/api/wire"
+	"usher/internal/budget"
 )
 
 // HeaderIdempotencyKey is the header by which a client that sends a request again makes sure
@@ -25,8 +26,8 @@ func (h *Handlers) publish(r *rest.Request) (*rest.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	held := h.memory.reservation(ref.Project.ID)
-	defer held.release()
+	held := h.memory.For(ref.Project.ID)
+	defer held.Release()
 	messages, err := h.readMessages(r, held)
 	if err != nil {
 		return nil, err
@@ -45,7 +46,7 @@ func (h *Handlers) publish(r *rest.Request) (*rest.Response, error) {
 }
 
 // readMessages reads the messages of the body. Afterwards, only they are in memory.
-func (h *Handlers) readMessages(r *rest.Request, held *reservation) ([]Message, error) {
+func (h *Handlers) readMessages(r *rest.Request, held *budget.Reservation) ([]Message, error) {
 	text, err := readBody(r, held)
 	var e *apierror.Error
 	switch {
@@ -56,7 +57,7 @@ func (h *Handlers) readMessages(r *rest.Request, held *reservation) ([]Message, 
 	}
 	decoded := int64(base64.StdEncoding.DecodedLen(len(text)))
 	// There are at most as many attributes as colons.
-	if !held.grow(decoded + attributeCost*int64(bytes.Count(text, []byte(":")))) {
+	if !held.Grow(decoded + attributeCost*int64(bytes.Count(text, []byte(":")))) {
 		return nil, noMemory()
 	}
 	messages, err := parsePublish(text)
@@ -71,7 +72,7 @@ func (h *Handlers) readMessages(r *rest.Request, held *reservation) ([]Message, 
 		}
 		attributes += messages[i].MemorySize() - int64(len(messages[i].Data))
 	}
-	held.shrink(decoded + attributes)
+	held.Shrink(decoded + attributes)
 	return messages, nil
 }
 

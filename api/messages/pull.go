@@ -11,6 +11,7 @@ import (
 	"usher/api/messages/ackid"
 	"usher/api/rest"
 	"usher/directory"
+	"usher/internal/budget"
 )
 
 // returnTimeout bounds giving messages back that the client did not get.
@@ -24,18 +25,18 @@ func (h *Handlers) pull(r *rest.Request) (*rest.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	held := h.memory.reservation(ref.Project.ID)
+	held := h.memory.For(ref.Project.ID)
 	options, err := readPull(r, held)
 	if err != nil {
-		held.release()
+		held.Release()
 		return nil, err
 	}
 	response, err := h.pullMessages(r, ref, options, held)
 	if err != nil {
-		held.release()
+		held.Release()
 		return nil, err
 	}
-	response.After(held.release)
+	response.After(held.Release)
 	return response, nil
 }
 
@@ -54,7 +55,7 @@ func pullable(r *rest.Request) (SubscriptionRef, error) {
 
 // pullMessages takes what is there. Only if that is nothing, it waits for one message, and
 // then takes what has come with it: while it waits, no memory is reserved.
-func (h *Handlers) pullMessages(r *rest.Request, ref SubscriptionRef, options pullOptions, held *reservation) (*rest.Response, error) {
+func (h *Handlers) pullMessages(r *rest.Request, ref SubscriptionRef, options pullOptions, held *budget.Reservation) (*rest.Response, error) {
 	received, err := h.take(r.Context(), ref, options.max, held)
 	if err != nil {
 		return nil, err
@@ -78,41 +79,41 @@ func (h *Handlers) pullMessages(r *rest.Request, ref SubscriptionRef, options pu
 }
 
 // take pulls messages that are there, and reserves memory for them.
-func (h *Handlers) take(ctx context.Context, ref SubscriptionRef, count int, held *reservation) ([]Received, error) {
-	before := held.size
+func (h *Handlers) take(ctx context.Context, ref SubscriptionRef, count int, held *budget.Reservation) ([]Received, error) {
+	before := held.Size()
 	least := min(h.maxPayload(), h.cfg.Memory/4)
-	size := held.growBetween(least, max(least, maxPull), pullParts)
+	size := held.GrowBetween(least, max(least, maxPull), pullParts)
 	if size == 0 {
 		return nil, noMemory()
 	}
 	received, err := h.cfg.Store.Pull(ctx, ref, count, int(size), 0)
 	if err != nil {
-		held.shrink(before)
+		held.Shrink(before)
 		return nil, storeError(err)
 	}
 	if err := h.hold(held, before, received); err != nil {
 		h.giveBack(ctx, ref, received)
-		held.shrink(before)
+		held.Shrink(before)
 		return nil, err
 	}
 	return received, nil
 }
 
 // hold makes the reservation that of messages which have come, besides those before.
-func (h *Handlers) hold(held *reservation, before int64, received []Received) error {
+func (h *Handlers) hold(held *budget.Reservation, before int64, received []Received) error {
 	size := sizeOf(received)
 	if len(received) == 1 {
 		size = min(size, h.cfg.Memory/4) // else nobody would ever get past it
 	}
-	if more := before + size - held.size; more > 0 && !held.grow(more) {
+	if more := before + size - held.Size(); more > 0 && !held.Grow(more) {
 		return noMemory()
 	}
-	held.shrink(before + size)
+	held.Shrink(before + size)
 	return nil
 }
 
 // await waits for a message.
-func (h *Handlers) await(r *rest.Request, ref SubscriptionRef, count int, held *reservation) ([]Received, error) {
+func (h *Handlers) await(r *rest.Request, ref SubscriptionRef, count int, held *budget.Reservation) ([]Received, error) {
 	leave, ok := h.polls.enter(r)
 	if !ok {
 		return nil, busy("Too many requests of this key, project or address wait for messages")
@@ -130,7 +131,7 @@ func (h *Handlers) await(r *rest.Request, ref SubscriptionRef, count int, held *
 		_, err = pullable(r)
 	}
 	if err == nil {
-		err = h.hold(held, held.size, received)
+		err = h.hold(held, held.Size(), received)
 	}
 	if err != nil {
 		h.giveBack(r.Context(), ref, received)
@@ -172,13 +173,13 @@ type pullOptions struct {
 	immediately bool
 }
 
-func readPull(r *rest.Request, held *reservation) (pullOptions, error) {
+func readPull(r *rest.Request, held *budget.Reservation) (pullOptions, error) {
 	options := pullOptions{max: 1, immediately: true} // AMS's defaults
 	text, err := readBody(r, held)
 	if err != nil {
 		return options, err
 	}
-	defer held.release()
+	defer held.Release()
 	if strings.TrimSpace(string(text)) == "" {
 		return options, nil
 	}

@@ -97,11 +97,11 @@ func (s *Store) confirm(ctx context.Context, a *account, sub messages.Subscripti
 	reconnects := a.conn.Stats().Reconnects
 	last := len(deliveries) - 1
 	for _, d := range deliveries[:last] {
-		if err := a.conn.Publish(ackSubject(sub, d), body); err != nil {
+		if err := a.conn.Publish(AckSubject(sub, d), body); err != nil {
 			return fmt.Errorf("acknowledge: %w", err)
 		}
 	}
-	b, err := a.request([]nats.Msg{{Subject: ackSubject(sub, deliveries[last]), Data: body}}, isConfirmation)
+	b, err := a.request([]nats.Msg{{Subject: AckSubject(sub, deliveries[last]), Data: body}}, isConfirmation)
 	if err != nil {
 		return err
 	}

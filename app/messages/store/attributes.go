@@ -18,14 +18,14 @@ const (
 	descriptionHeader = "Description"
 )
 
-// headerOf returns the headers of a message with these attributes; nil: none.
+// HeaderOf returns the headers of a message with these attributes; nil: none.
 //
 // An attribute is a header of its own where it arrives unchanged at every client: its name is
 // a token of RFC 9110 in no other case among them, and its value printable ASCII without a
 // space at either end, not empty. Others travel together in attributesHeader. So do names
 // that servers or clients act upon, which a publisher must not be able to set: those of
 // JetStream (Nats-), of MQTT (Nmqtt-), and the status of a message.
-func headerOf(attributes map[string]string) (nats.Header, error) {
+func HeaderOf(attributes map[string]string) (nats.Header, error) {
 	if len(attributes) == 0 {
 		return nil, nil
 	}

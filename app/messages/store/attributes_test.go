@@ -42,7 +42,7 @@ func TestPlainAttributes(t *testing.T) {
 		"Nats-Rollup": false, "nats-ttl": false, "NATS-X": false, "Nmqtt-Pub": false,
 		"Status": false, "description": false, "usher-attributes": false,
 	} {
-		header, err := headerOf(map[string]string{name: "v"})
+		header, err := HeaderOf(map[string]string{name: "v"})
 		if _, ok := header[name]; err != nil || ok != plain {
 			t.Errorf("%q: header %v, %v", name, header, err)
 		}
@@ -50,12 +50,12 @@ func TestPlainAttributes(t *testing.T) {
 	for value, plain := range map[string]bool{
 		"v": true, "a: b, c": true, "": false, " v": false, "v ": false, "ö": false, "a\nb": false, "a\tb": false, "\x7f": false,
 	} {
-		header, err := headerOf(map[string]string{"n": value})
+		header, err := HeaderOf(map[string]string{"n": value})
 		if _, ok := header["n"]; err != nil || ok != plain {
 			t.Errorf("%q: header %v, %v", value, header, err)
 		}
 	}
-	if header, _ := headerOf(map[string]string{"a": "1", "A": "2"}); len(header) != 1 {
+	if header, _ := HeaderOf(map[string]string{"a": "1", "A": "2"}); len(header) != 1 {
 		t.Errorf("names that differ in case: %v", header)
 	}
 }
@@ -95,7 +95,7 @@ func FuzzAttributes(f *testing.F) {
 			}
 		}
 		want := map[string]string{k1: v1, k2: v2}
-		header, err := headerOf(want)
+		header, err := HeaderOf(want)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -53,9 +53,9 @@ func parseDelivery(reply, stream, consumer string, at time.Time) (d messages.Del
 	}, true
 }
 
-// ackSubject is where a delivery is acknowledged. Its names are those of the directory, so that
+// AckSubject is where a delivery is acknowledged. Its names are those of the directory, so that
 // a delivery of another subscription acknowledges nothing there.
-func ackSubject(ref messages.SubscriptionRef, d messages.Delivery) string {
+func AckSubject(ref messages.SubscriptionRef, d messages.Delivery) string {
 	b := make([]byte, 0, 128)
 	b = append(b, ackPrefix...)
 	b = append(b, ref.Project.Name...)

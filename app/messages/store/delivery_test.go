@@ -41,7 +41,7 @@ func FuzzParseDelivery(f *testing.F) {
 		if !ok {
 			return
 		}
-		if again, ok := parseDelivery(ackSubject(ref, d), "P", "S", time.Time{}); !ok || again.Stream != d.Stream || again.Consumer != d.Consumer || again.Count != d.Count {
+		if again, ok := parseDelivery(AckSubject(ref, d), "P", "S", time.Time{}); !ok || again.Stream != d.Stream || again.Consumer != d.Consumer || again.Count != d.Count {
 			t.Errorf("%+v became %+v", d, again)
 		}
 	})

@@ -49,7 +49,7 @@ func (s *Store) Publish(ctx context.Context, topic messages.TopicRef, msgs []mes
 
 // prepare makes the NATS message of a message.
 func (s *Store) prepare(conn *nats.Conn, topic messages.TopicRef, m *messages.Message, out *nats.Msg) error {
-	header, err := headerOf(m.Attributes)
+	header, err := HeaderOf(m.Attributes)
 	if err != nil {
 		return err
 	}

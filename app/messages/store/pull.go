@@ -235,6 +235,8 @@ func (p *pull) round(ctx context.Context, wait time.Duration, maxBytes int) (end
 			if maxBytes > 0 && p.wire == maxBytes {
 				// A server ends such a request without a status. It counts as open until the
 				// end of the pull, in case one of an older release counts in another way.
+				p.release = p.release[:len(p.release)-1]
+				release()
 				return endRefused, nil
 			}
 		case <-timer.C:
@@ -338,6 +340,6 @@ func (p *pull) end() {
 // giveBack returns messages that nobody will get.
 func (p *pull) giveBack(got []messages.Received) {
 	for _, r := range got {
-		_ = p.conn.Publish(ackSubject(p.ref, r.Delivery), nakBody) // if this fails, the ack deadline gives it back
+		_ = p.conn.Publish(AckSubject(p.ref, r.Delivery), nakBody) // if this fails, the ack deadline gives it back
 	}
 }

@@ -100,9 +100,9 @@ func TestPullAsksForParts(t *testing.T) {
 func TestPullOfOneSize(t *testing.T) {
 	t.Parallel()
 	f := start(t)
-	texts := slices.Repeat([]string{strings.Repeat("x", 300<<10)}, 6)
+	texts := slices.Repeat([]string{strings.Repeat("x", 300<<10)}, 24) // more than a project's window
 	f.publish(t, texts...)
-	got, err := f.Pull(f.ctx(t), f.sub, 1000, 8<<20, timeout)
+	got, err := f.Pull(f.ctx(t), f.sub, 1000, 16<<20, timeout)
 	if must(t, err); len(got) != len(texts) {
 		t.Errorf("%d of %d messages came at once", len(got), len(texts))
 	}

@@ -1,8 +1,8 @@
 package jssource
 
-// Bytes returns how many bytes a Source holds, and all of its Budget together.
-func (s *Source) Bytes() (own, all int) {
+// Bytes returns what a Source holds, and what it has paid for.
+func (s *Source) Bytes() (held, paid int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.bytes, int(s.cfg.Budget.used.Load())
+	return s.bytes, int(s.paid.Size())
 }

@@ -1,55 +1,32 @@
 package jssource
 
 import (
-	"encoding/json"
+	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/nats-io/nats.go"
+
+	"usher/app/messages/store"
 )
 
-// Headers of messages. The first has the attributes that are no headers (package
-// app/messages/store); the others are those of a dead letter.
+// Headers of a dead letter.
 const (
-	attributesHeader  = "Usher-Attributes"
-	deadSubscription  = "Usher-Dead-Letter-Subscription"
-	deadSequence      = "Usher-Dead-Letter-Message-Id"
-	deadDeliveries    = "Usher-Dead-Letter-Deliveries"
-	jetStreamsHeaders = "Nats-"
+	deadSubscription = "Usher-Dead-Letter-Subscription"
+	deadSequence     = "Usher-Dead-Letter-Message-Id"
+	deadDeliveries   = "Usher-Dead-Letter-Deliveries"
 )
 
-// attributesOf returns the attributes of a message with these headers, as package
-// app/messages/store does.
-func attributesOf(header nats.Header) map[string]string {
-	attributes := make(map[string]string, len(header))
-	for name, values := range header {
-		if len(values) > 0 && !strings.HasPrefix(name, jetStreamsHeaders) && name != attributesHeader {
-			attributes[name] = values[0]
-		}
+// deadLetter is a message as a dead letter, with its attributes.
+func (s *Source) deadLetter(h *held) (*nats.Msg, error) {
+	header, err := store.HeaderOf(h.message.Attributes)
+	if err != nil {
+		return nil, fmt.Errorf("make a dead letter: %w", err)
 	}
-	if text := header[attributesHeader]; len(text) > 0 {
-		var others map[string]string
-		if json.Unmarshal([]byte(text[0]), &others) != nil || others == nil {
-			attributes[attributesHeader] = text[0] // somebody else's
-		}
-		for name, value := range others {
-			attributes[name] = value
-		}
+	if header == nil {
+		header = nats.Header{}
 	}
-	return attributes
-}
-
-// deadLetter returns what is stored of a message that is given up. Headers of JetStream would
-// act on the dead letter.
-func deadLetter(cfg *Config, h *held) *nats.Msg {
-	m := &nats.Msg{Subject: cfg.DeadLetter, Data: h.msg.Data(), Header: nats.Header{}}
-	for name, values := range h.msg.Headers() {
-		if !strings.HasPrefix(strings.ToLower(name), strings.ToLower(jetStreamsHeaders)) {
-			m.Header[name] = values
-		}
-	}
-	m.Header.Set(deadSubscription, cfg.Consumer)
-	m.Header.Set(deadSequence, strconv.FormatUint(h.sequence, 10))
-	m.Header.Set(deadDeliveries, strconv.FormatUint(h.message.Deliveries, 10))
-	return m
+	header.Set(deadSubscription, s.consumer())
+	header.Set(deadSequence, strconv.FormatUint(h.sequence, 10))
+	header.Set(deadDeliveries, strconv.FormatUint(h.message.Deliveries, 10))
+	return &nats.Msg{Subject: s.cfg.DeadLetter, Data: h.message.Data, Header: header}, nil
 }

@@ -11,26 +11,27 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"usher/api/messages"
+	"usher/app/messages/store"
 	"usher/app/push"
+	"usher/internal/budget"
 )
 
 // Config says what a Source reads. All fields but DeadLetter and Budget are required.
 type Config struct {
 	// JetStream returns JetStream of the project's account. It is asked again after errors.
-	JetStream  func(ctx context.Context) (jetstream.JetStream, error)
-	Stream     string
-	Consumer   string
-	AckWait    time.Duration // of the consumer
-	Ordered    bool          // messages come in the order of the stream
-	DeadLetter string        // subject for messages that are given up
-	Budget     *Budget       // shared with other Sources; nil: its own
+	JetStream    func(ctx context.Context) (jetstream.JetStream, error)
+	Store        *store.Store // of that account too
+	Subscription messages.SubscriptionRef
+	AckWait      time.Duration  // of the consumer
+	Ordered      bool           // messages come in the order of the stream
+	DeadLetter   string         // subject for messages that are given up
+	Budget       *budget.Budget // shared with other Sources; nil: its own
 }
 
-// Bounds of a Source.
 const (
 	maxAhead   = 64                     // messages that are read ahead while an endpoint takes them
 	idlePull   = time.Minute            // a pull request waits for so long
-	heartbeat  = 5 * time.Second        // of a pull request; after two the server counts as gone
 	asking     = 10 * time.Second       // for one question to the servers
 	retryFirst = 250 * time.Millisecond // after an error
 	retryMax   = 5 * time.Second
@@ -53,19 +54,20 @@ type Source struct {
 	room chan struct{} // wakes pump
 
 	mu       sync.Mutex
-	buffer   []*held          // not handed out
-	held     map[uint64]*held // by sequence of the stream
-	taken    int              // of held
-	ahead    int              // how many messages to read ahead
-	batch    int              // how many Next takes at once
-	last     uint64           // sequence of the last delivery; 0: not known
-	missing  bool             // messages are missing that come before some in buffer
-	bytes    int              // of held
-	largest  int              // size of a message, of late
-	most     int              // messages to ask for at once
-	err      error            // for Next: why nothing can be read
-	failed   bool             // Next has returned an error, and nothing since then
-	reading  bool             // the consumer was found, and no error came after that
+	buffer   []*held             // not handed out
+	held     map[uint64]*held    // by sequence of the stream
+	taken    int                 // of held
+	ahead    int                 // how many messages to read ahead
+	batch    int                 // how many Next takes at once
+	last     uint64              // sequence of the last delivery; 0: not known
+	missing  bool                // messages are missing that come before some in buffer
+	bytes    int                 // of held
+	largest  int                 // size of a message, of late
+	need     int                 // bytes to pay for before the next request: a message went back
+	paid     *budget.Reservation // bytes, and what is asked for
+	err      error               // for Next: why nothing can be read
+	failed   bool                // Next has returned an error, and nothing since then
+	reading  bool                // the consumer was found, and no error came after that
 	extender *time.Timer
 }
 
@@ -73,18 +75,20 @@ type Source struct {
 type held struct {
 	sequence uint64
 	reply    string
-	msg      jetstream.Msg
 	message  push.Message
-	size     int  // of message in memory
+	size     int  // in memory
 	taken    bool // by the endpoint; the acknowledgement is not confirmed
 }
 
 // New returns a Source that reads nothing yet.
 func New(cfg Config) *Source {
 	if cfg.Budget == nil {
-		cfg.Budget = new(Budget)
+		cfg.Budget = NewBudget()
 	}
-	s := &Source{cfg: cfg, most: firstPull, more: make(chan struct{}, 1), room: make(chan struct{}, 1), held: map[uint64]*held{}, ahead: 1, batch: 1}
+	s := &Source{
+		cfg: cfg, more: make(chan struct{}, 1), room: make(chan struct{}, 1), held: map[uint64]*held{}, ahead: 1, batch: 1,
+		paid: cfg.Budget.For(cfg.Subscription.Project.ID),
+	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -249,7 +253,11 @@ func (s *Source) Bury(ctx context.Context, message push.Message) error { //nolin
 		return err
 	}
 	h := message.Handle.(*held)
-	if _, err := js.PublishMsg(ctx, deadLetter(&s.cfg, h), jetstream.WithMsgID(fmt.Sprintf("usher-dead-letter-%s-%d", s.cfg.Consumer, h.sequence))); err != nil {
+	letter, err := s.deadLetter(h)
+	if err != nil {
+		return err
+	}
+	if _, err := js.PublishMsg(ctx, letter, jetstream.WithMsgID(fmt.Sprintf("usher-dead-letter-%s-%d", s.consumer(), h.sequence))); err != nil {
 		return fmt.Errorf("store a dead letter at %s: %w", s.cfg.DeadLetter, err)
 	}
 	// If this fails, the message comes again, and is acknowledged then.
@@ -270,9 +278,8 @@ func (s *Source) Close() {
 		replies[i] = h.reply
 	}
 	s.buffer = nil
-	for _, h := range s.held {
-		s.refund(h)
-	}
+	s.held, s.bytes = nil, 0
+	s.paid.Release()
 	s.mu.Unlock()
 	if len(replies) == 0 {
 		return
@@ -283,6 +290,9 @@ func (s *Source) Close() {
 		_ = nc.FlushWithContext(ctx)
 	}
 }
+
+func (s *Source) stream() string   { return s.cfg.Subscription.Project.Name }
+func (s *Source) consumer() string { return s.cfg.Subscription.Subscription.Name }
 
 func (s *Source) conn(ctx context.Context) (*nats.Conn, error) {
 	js, err := s.cfg.JetStream(ctx)

@@ -10,12 +10,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"usher/api/messages"
+	"usher/app/messages/store"
 	"usher/app/push"
 	"usher/app/push/jssource"
 	"usher/callout/callouttest"
+	"usher/directory"
 )
 
 const ackWait = 30 * time.Second
@@ -55,10 +59,27 @@ func (h *harness) consumer(name string) jetstream.Consumer {
 	return c
 }
 
+// accounts is one account for all projects.
+type accounts struct{ js jetstream.JetStream }
+
+func (a accounts) Conn(context.Context, string) (*nats.Conn, error) { return a.js.Conn(), nil }
+
+func (a accounts) JetStream(context.Context, string) (jetstream.JetStream, error) { return a.js, nil }
+
+func newStore(js jetstream.JetStream) *store.Store {
+	return store.New(store.Config{Accounts: accounts{js}, Now: time.Now})
+}
+
+func ref(project, subscription string) messages.SubscriptionRef {
+	return messages.SubscriptionRef{
+		Project: &directory.Project{ID: uuid.NewSHA1(uuid.Nil, []byte(project)), Name: project}, Subscription: &directory.Subscription{Name: subscription},
+	}
+}
+
 func (h *harness) source(js jetstream.JetStream) *jssource.Source {
 	s := jssource.New(jssource.Config{
 		JetStream: func(context.Context) (jetstream.JetStream, error) { return js, nil },
-		Stream:    "P", Consumer: "S", AckWait: ackWait, Ordered: true, DeadLetter: "P._dead.S",
+		Store:     newStore(js), Subscription: ref("P", "S"), AckWait: ackWait, Ordered: true, DeadLetter: "P._dead.S",
 	})
 	h.t.Cleanup(s.Close)
 	return s
@@ -94,6 +115,20 @@ func ids(messages []push.Message) (ids []string) {
 		ids = append(ids, messages[i].ID)
 	}
 	return ids
+}
+
+// eventuallyWait waits until n requests for messages wait.
+func (h *harness) eventuallyWait(n int) {
+	h.t.Helper()
+	stream, err := h.js.Stream(h.t.Context(), "P")
+	callouttest.Must(h.t, err)
+	callouttest.Eventually(h.t, "all wait for messages", func() bool {
+		waiting := 0
+		for info := range stream.ListConsumers(h.t.Context()).Info() {
+			waiting += info.NumWaiting
+		}
+		return waiting == n
+	})
 }
 
 func (h *harness) eventuallyAcked(floor uint64) {
@@ -254,13 +289,14 @@ func idle(tb testing.TB) int64 {
 	for i := range n {
 		h.consumer("idle-" + strconv.Itoa(i))
 	}
+	messagesOf := newStore(h.js)
 	before := heap()
 	sources := make([]*jssource.Source, n)
 	got := make(chan string, n)
 	for i := range sources {
 		sources[i] = jssource.New(jssource.Config{
 			JetStream: func(context.Context) (jetstream.JetStream, error) { return h.js, nil },
-			Stream:    "P", Consumer: "idle-" + strconv.Itoa(i), AckWait: ackWait, Ordered: true,
+			Store:     messagesOf, Subscription: ref("P", "idle-"+strconv.Itoa(i)), AckWait: ackWait, Ordered: true,
 		})
 		go func() {
 			m, err := sources[i].Next(tb.Context(), 1)
@@ -271,15 +307,7 @@ func idle(tb testing.TB) int64 {
 			got <- string(m[0].Data)
 		}()
 	}
-	stream, err := h.js.Stream(tb.Context(), "P")
-	callouttest.Must(tb, err)
-	callouttest.Eventually(tb, "all wait for messages", func() bool {
-		waiting := 0
-		for info := range stream.ListConsumers(tb.Context()).Info() {
-			waiting += info.NumWaiting
-		}
-		return waiting == n
-	})
+	h.eventuallyWait(n)
 	used := heap() - before
 	h.publish(1, 1)
 	for range n {

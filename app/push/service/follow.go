@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"usher/api/messages"
 	"usher/app/messages/streams"
 	"usher/app/push"
 	"usher/app/push/jssource"
@@ -124,8 +125,8 @@ func (s *Service) source(id string, e entry) source {
 	}
 	want.Source = jssource.New(jssource.Config{
 		JetStream: func(ctx context.Context) (jetstream.JetStream, error) { return s.cfg.JetStream(ctx, want.account) },
-		Stream:    want.stream, Consumer: e.sub.Name, AckWait: want.ackWait, Ordered: want.ordered,
-		DeadLetter: deadLetterSubject(s.cfg.Config.Push.DeadLetterSubject, e), Budget: &s.budget,
+		Store:     s.store, Subscription: messages.SubscriptionRef{Project: e.project, Subscription: e.sub}, AckWait: want.ackWait, Ordered: want.ordered,
+		DeadLetter: deadLetterSubject(s.cfg.Config.Push.DeadLetterSubject, e), Budget: s.budget,
 	})
 	return want
 }

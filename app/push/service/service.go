@@ -7,17 +7,20 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
 	apipush "usher/api/push"
 	"usher/app/config"
+	"usher/app/messages/store"
 	"usher/app/push"
 	"usher/app/push/jssource"
 	"usher/app/push/lease"
 	"usher/directory"
 	"usher/directory/snapshot"
 	"usher/internal/audit"
+	"usher/internal/budget"
 )
 
 // Config configures a Service. Previous, Audit and Registry may be nil.
@@ -41,6 +44,23 @@ type Config struct {
 	renew, expire time.Duration // of leases; 0: as usual
 }
 
+// accounts are the connections into accounts, as a Store asks for them.
+type accounts func(ctx context.Context, account string) (jetstream.JetStream, error)
+
+// JetStream implements store.Accounts.
+func (a accounts) JetStream(ctx context.Context, account string) (jetstream.JetStream, error) {
+	return a(ctx, account)
+}
+
+// Conn implements store.Accounts.
+func (a accounts) Conn(ctx context.Context, account string) (*nats.Conn, error) {
+	js, err := a(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	return js.Conn(), nil
+}
+
 func (c *Config) valid() error {
 	if c.Config == nil || c.Name == "" || c.Snapshot == nil || c.Bucket == nil || c.JetStream == nil || c.Authorization == nil || c.Client == nil || c.Log == nil || c.Now == nil {
 		return errors.New("push service: only Previous, Audit and Registry may be missing")
@@ -54,8 +74,9 @@ type Service struct {
 	worker *push.Worker
 	leases *lease.Leases
 	reader *lease.Reader
-	urgent chan struct{} // the status of a subscription has changed
-	budget jssource.Budget
+	urgent chan struct{}  // the status of a subscription has changed
+	budget *budget.Budget // of all sources
+	store  *store.Store
 
 	mu      sync.Mutex // held while the worker is set
 	entries map[string]entry
@@ -73,6 +94,7 @@ func New(cfg Config) (*Service, error) { //nolint:gocritic // once
 	s := &Service{
 		cfg: cfg, entries: map[string]entry{}, sources: map[string]source{}, urgent: make(chan struct{}, 1),
 		reader: lease.NewReader(cfg.Bucket, cfg.Config.Push.Bucket, cfg.Now),
+		budget: jssource.NewBudget(), store: store.New(store.Config{Accounts: accounts(cfg.JetStream), Now: cfg.Now}),
 	}
 	var metrics *push.Metrics
 	if cfg.Registry != nil {
