@@ -50,6 +50,7 @@ func (r *Request) readBody() ([]byte, error) {
 	if err != nil {
 		return nil, BodyError(err)
 	}
+	r.extendRead()
 	return text, nil
 }
 

@@ -50,11 +50,8 @@ type Request struct {
 	service *ServiceToken     // what the client presented; nil: another credential
 	refused bool              // what the client presented was refused
 	status  int               // HTTP status of the response; 0: not sent yet
+	sent    io.Reader         // the body, without a limit
 }
-
-// writeTimeout is how long after the end of a request its response may be on its way. A
-// client that does not read its response loses the connection.
-const writeTimeout = 10 * time.Second
 
 // serve returns the HTTP handler of a route.
 func (rt *Router) serve(route *Route) http.HandlerFunc {
@@ -65,18 +62,14 @@ func (rt *Router) serve(route *Route) http.HandlerFunc {
 		}
 		ctx, cancel := context.WithTimeout(hr.Context(), timeout)
 		defer cancel()
-		if end, ok := ctx.Deadline(); ok {
-			rc := http.NewResponseController(w)
-			_ = rc.SetReadDeadline(end) // a writer without deadlines has the limits of its server
-			_ = rc.SetWriteDeadline(end.Add(writeTimeout))
-		}
 		r := &Request{
-			Route: route, HTTP: hr.WithContext(ctx), router: rt, writer: w,
+			Route: route, HTTP: hr.WithContext(ctx), router: rt, writer: w, sent: hr.Body,
 			id: rt.cfg.NewID(), arrived: rt.cfg.Now(), host: hostOf(hr.RemoteAddr), vars: map[string]string{},
 		}
 		for _, name := range route.Variables() {
 			r.vars[name] = chi.URLParam(hr, name)
 		}
+		r.setDeadlines()
 		h := w.Header()
 		h.Set(headerRequestID, r.id)
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -118,6 +111,7 @@ func (r *Request) handle() (*Response, error) {
 		if err := r.authorize(r.Snapshot, r.Caller); err != nil {
 			return nil, r.limit(r.router.notAllowed, r.Caller.ID.String(), apierror.From(err), refusedOften)
 		}
+		r.extendRead()
 	}
 	if err := r.checkDirectory(); err != nil {
 		return nil, err

@@ -37,6 +37,9 @@ func (r *Request) respond(response *Response) error {
 	for _, f := range response.after {
 		defer f()
 	}
+	if r.Caller == nil {
+		r.dropBody()
+	}
 	h := r.writer.Header()
 	for _, text := range response.Warnings {
 		h.Add("Warning", "299 usher "+strconv.Quote(r.redact(text, maxMessage)))
@@ -87,6 +90,7 @@ func (r *Request) respondError(e *apierror.Error) {
 		}
 		panic(http.ErrAbortHandler)
 	}
+	r.dropBody()
 	for name, values := range e.Header {
 		r.writer.Header()[name] = values
 	}
