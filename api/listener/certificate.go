@@ -2,7 +2,9 @@ package listener
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
@@ -55,8 +57,12 @@ func (c *Certificate) Load() (*tls.Certificate, error) {
 		return nil, fmt.Errorf("cert_file: %w", err)
 	}
 	pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-	if err != nil {
+	var path *fs.PathError
+	switch {
+	case errors.As(err, &path): // names the file
 		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%s and %s: %w", c.CertFile, c.KeyFile, err)
 	}
 	return &pair, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -100,7 +101,12 @@ func (srv *Server) maxPayload() int64 {
 func (srv *Server) serverTLS(section string, files *config.APITLS) (*tls.Config, error) {
 	c := &listener.Certificate{Key: "api.tls", CertFile: files.CertFile, KeyFile: files.KeyFile, AllowGroup: srv.cfg.Keyring.AllowGroupReadable, Log: srv.log}
 	if _, err := c.Get(nil); err != nil {
-		return nil, fault.InConfig(fmt.Errorf("%s: %w", section, err))
+		err = fault.InConfig(fmt.Errorf("%s: %w", section, err))
+		var e *fault.Error
+		if errors.As(err, &e) && e.Hint == "" {
+			e.Hint = section + " takes a certificate and the private key of it as PEM files; usher check tells more"
+		}
+		return nil, err
 	}
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.Get}, nil
 }

@@ -138,6 +138,9 @@ func groupAction(c *cli.Context) error {
 		}
 	}
 	if name := c.Args().First(); name != "" {
+		if other := cmdutil.FindCommand(c.App.Commands, c.Command.Name); other != nil && cmdutil.FindCommand(other.Subcommands, name) != nil {
+			return cmdutil.UsageError("did you mean usher "+other.Name+" "+name+"?", "there is no command %q", name) // as for "usher subscription push status"
+		}
 		return cmdutil.UnknownCommand(name, command.Subcommands)
 	}
 	if err := cmdutil.PrintHelp(c.App.ErrWriter, command); err != nil {

@@ -32,9 +32,10 @@ type ActiveConfig struct {
 type Active struct {
 	cfg ActiveConfig
 
-	mu    sync.Mutex
-	ready bool
-	subs  map[amssource.Name]*push.Subscription
+	mu     sync.Mutex
+	ready  bool
+	denied bool // the last answer to Load refused the token
+	subs   map[amssource.Name]*push.Subscription
 }
 
 // NewActive makes a registry. It is not ready until Load returns.
@@ -64,6 +65,9 @@ func (a *Active) Load(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
+		a.mu.Lock()
+		a.denied = errors.Is(err, amssource.ErrDenied)
+		a.mu.Unlock()
 		a.cfg.Log.LogAttrs(ctx, slog.LevelError, "cannot ask which subscriptions are to be pushed", slog.String("error", err.Error()))
 		timer := time.NewTimer(pause)
 		select {
@@ -141,10 +145,14 @@ func (a *Active) List() []*push.Subscription {
 func (a *Active) Ready() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.ready {
+	switch {
+	case a.ready:
+		return nil
+	case a.denied:
+		return ErrToken
+	default:
 		return ErrNotReady
 	}
-	return nil
 }
 
 // Activate implements Registry.

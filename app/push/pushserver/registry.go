@@ -16,6 +16,8 @@ var (
 	ErrNotActive = errors.New("the subscription is not active")
 	// ErrNotReady: the messaging service has not said yet which subscriptions it has.
 	ErrNotReady = errors.New("the messaging service has not said yet what is to be pushed")
+	// ErrToken: the messaging service refuses to say it.
+	ErrToken = errors.New("the messaging service refuses the token of push.grpc.messages.token_file")
 )
 
 // Registry has the subscriptions that are active. It is safe for concurrent use.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -66,7 +67,8 @@ func (s *service) DeactivateSubscription(ctx context.Context, r *pushpb.Deactiva
 // Status implements pushpb.PushServiceServer.
 func (s *service) Status(context.Context, *pushpb.StatusRequest) (*pushpb.StatusResponse, error) {
 	if err := s.registry.Ready(); err != nil {
-		return nil, status.Errorf(codes.Internal, "%s.%s", unavailable, err)
+		reason := err.Error()
+		return nil, status.Errorf(codes.Internal, "%s. %s%s", unavailable, strings.ToUpper(reason[:1]), reason[1:])
 	}
 	return &pushpb.StatusResponse{}, nil
 }

@@ -50,7 +50,7 @@ func TestCalls(t *testing.T) {
 		}
 	}
 	const unavailable = "The push service is currently unable to handle any requests"
-	expect(works())(codes.Internal, unavailable+".the messaging service has not said yet what is to be pushed")
+	expect(works())(codes.Internal, unavailable+". The messaging service has not said yet what is to be pushed")
 	expect(activate(nil))(codes.Internal, unavailable)
 	expect(deactivate(name))(codes.Internal, unavailable)
 	expect(state(name))(codes.Internal, unavailable)

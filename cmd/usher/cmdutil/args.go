@@ -7,14 +7,16 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"usher/internal/plural"
+	"usher/internal/secret"
+	"usher/internal/shellword"
 )
 
 // ExactArgs reports a wrong number of arguments, or an option that follows an argument.
 // It names the missing arguments as the usage text of the command does.
 func ExactArgs(c *cli.Context, want int) error {
-	for _, a := range c.Args().Slice() {
+	for i, a := range c.Args().Slice() {
 		if len(a) > 1 && a[0] == '-' {
-			return UsageError(usageHint(c), "options come before arguments: %s", a)
+			return UsageError(optionsFirst(c, i), "options come before arguments: %s", a)
 		}
 	}
 	n := c.NArg()
@@ -37,6 +39,23 @@ func RequireFlags(c *cli.Context, names ...string) error {
 		}
 	}
 	return nil
+}
+
+// optionsFirst is the hint for an option that follows the first n arguments: the command with
+// these at its end. What may be a secret is not repeated.
+func optionsFirst(c *cli.Context, n int) string {
+	args := c.Args().Slice()
+	if n == 0 || slices.ContainsFunc(args, secret.Detect) {
+		return usageHint(c)
+	}
+	words := []string{c.Command.HelpName}
+	if len(c.LocalFlagNames()) > 0 {
+		words = append(words, "…") // the options that stand in the right place
+	}
+	for _, arg := range append(slices.Clone(args[n:]), args[:n]...) {
+		words = append(words, shellword.Quote(arg))
+	}
+	return "write " + strings.Join(words, " ")
 }
 
 func usageHint(c *cli.Context) string {
