@@ -17,13 +17,14 @@ type State struct {
 	LastError   string    `json:"last_error,omitempty"` // without any part of an address but its host
 	LastSuccess time.Time `json:"last_success,omitzero"`
 	NextAttempt time.Time `json:"next_attempt,omitzero"`
-	Delivered   uint64    `json:"delivered,omitempty"` // by this worker, since Since
+	Delivered   uint64    `json:"delivered,omitempty"`    // by this worker, since Since
+	DeadLetters uint64    `json:"dead_letters,omitempty"` // messages that this worker has given up
 }
 
 func (s *State) wire() *wire.PushState {
 	return &wire.PushState{
 		Status: s.Status, Worker: s.Worker, Since: wire.Time(s.Since), Delivered: s.Delivered, Failures: s.Failures,
-		LastError: s.LastError, LastSuccess: wire.Time(s.LastSuccess), NextAttempt: wire.Time(s.NextAttempt),
+		LastError: s.LastError, LastSuccess: wire.Time(s.LastSuccess), NextAttempt: wire.Time(s.NextAttempt), DeadLetters: s.DeadLetters,
 	}
 }
 

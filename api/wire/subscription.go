@@ -70,6 +70,7 @@ type PushState struct {
 	LastError   string    `json:"lastError,omitempty"`
 	LastSuccess time.Time `json:"lastSuccess,omitzero"`
 	NextAttempt time.Time `json:"nextAttempt,omitzero"`
+	DeadLetters uint64    `json:"deadLetters,omitempty"` // messages that this worker has given up
 }
 
 // PushWorkers are the processes that push, sorted: each usher push, each usher serve with

@@ -39,6 +39,7 @@ type loop struct {
 	last     time.Time // end of the last push
 	acks     acknowledger
 	header   header
+	retrying bool      // as the metric has it
 	logged   time.Time // when trouble with the source was logged
 	reported time.Time // when it was logged how pushes go
 }
@@ -49,11 +50,8 @@ func (l *loop) run() {
 	cfg := &l.w.cfg
 	cfg.Metrics.add(1, 0, 0)
 	defer func() {
-		retrying := 0
-		if l.state.get().Failures > 0 {
-			retrying = -1
-		}
-		cfg.Metrics.add(-1, retrying, 0)
+		l.countRetrying(false)
+		cfg.Metrics.add(-1, 0, 0)
 	}()
 	l.last = cfg.Now()
 	l.acks.loop = l
@@ -140,14 +138,35 @@ func (l *loop) waitHeader() bool {
 }
 
 func (l *loop) blocked(text string) {
-	if l.state.blocked(text, l.w.cfg.Now()) && l.w.cfg.OnStatus != nil {
-		l.w.cfg.OnStatus(l.sub.ID)
+	if l.state.blocked(text, l.w.cfg.Now()) {
+		l.countRetrying(false)
+		l.changed()
 	}
 }
 
 func (l *loop) unblocked() {
-	if l.state.unblocked(l.w.cfg.Now()) && l.w.cfg.OnStatus != nil {
+	if l.state.unblocked(l.w.cfg.Now()) {
+		l.changed()
+	}
+}
+
+// changed tells that the status is another one.
+func (l *loop) changed() {
+	if l.w.cfg.OnStatus != nil {
 		l.w.cfg.OnStatus(l.sub.ID)
+	}
+}
+
+// countRetrying keeps the metric of subscriptions that are retried.
+func (l *loop) countRetrying(retrying bool) {
+	if retrying == l.retrying {
+		return
+	}
+	l.retrying = retrying
+	if retrying {
+		l.w.cfg.Metrics.add(0, 1, 0)
+	} else {
+		l.w.cfg.Metrics.add(0, -1, 0)
 	}
 }
 
@@ -168,10 +187,10 @@ func (l *loop) try(messages []Message) bool {
 		return false // it was broken off
 	}
 	l.policy.Ended(f == nil)
+	defer func() { l.countRetrying(l.state.get().Status == apipush.StatusRetrying) }()
 	if f == nil {
 		cfg.Metrics.pushed(OutcomeDelivered, len(messages))
 		if failures := l.state.succeeded(len(messages), l.last); failures > 0 {
-			cfg.Metrics.add(0, -1, 0)
 			l.report(audit.PushRecovered, "", failures)
 		}
 		return true
@@ -179,7 +198,6 @@ func (l *loop) try(messages []Message) bool {
 	cfg.Metrics.pushed(f.outcome, 0)
 	switch failures, changed := l.state.failed(f.text, l.last, l.last.Add(l.policy.Delay())); {
 	case failures == 1:
-		cfg.Metrics.add(0, 1, 0)
 		l.report(audit.PushFailing, f.text, 1)
 	case changed && l.last.Sub(l.reported) >= logAgain:
 		l.logPushes(slog.LevelWarn, "pushes of a subscription still fail, for another reason", f.text, failures)
@@ -195,9 +213,7 @@ func (l *loop) report(code audit.PushCode, cause string, failures int) {
 	}
 	l.logPushes(level, text, cause, failures)
 	l.audit(code, cause, "", failures)
-	if l.w.cfg.OnStatus != nil {
-		l.w.cfg.OnStatus(l.sub.ID)
-	}
+	l.changed()
 }
 
 // logPushes logs how pushes go; cause is empty if they succeed.
@@ -226,7 +242,7 @@ func (l *loop) audit(code audit.PushCode, cause, message string, attempts int) {
 // bury gives up the messages that were tried often enough, and returns the others. A message
 // whose dead letter cannot be stored is kept.
 func (l *loop) bury(messages []Message, attempts uint64) []Message {
-	if l.w.cfg.MaxDeliveries == 0 {
+	if l.w.cfg.MaxDeliveries == 0 || l.sub.Keep {
 		return messages
 	}
 	var left []Message
@@ -238,7 +254,9 @@ func (l *loop) bury(messages []Message, attempts uint64) []Message {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(l.hard, burying)
-		err := l.sub.Source.Bury(ctx, m)
+		dead := m
+		dead.Deliveries = tried
+		err := l.sub.Source.Bury(ctx, dead)
 		cancel()
 		l.w.cfg.Metrics.buried(err)
 		if err != nil {
@@ -249,6 +267,11 @@ func (l *loop) bury(messages []Message, attempts uint64) []Message {
 		l.audit(audit.PushDeadLetter, l.state.get().LastError, m.ID, int(tried)) //nolint:gosec // at most 2^31 attempts
 		l.w.log.add(slog.LevelWarn, "gave up a message; it is a dead letter", slog.String("project", l.sub.Project),
 			slog.String("subscription", l.sub.Name), slog.String("message", m.ID), slog.Uint64("deliveries", tried))
+	}
+	l.state.gaveUp(len(messages)-len(left), len(left) > 0, l.w.cfg.Now())
+	if len(left) == 0 {
+		l.countRetrying(false)
+		l.changed()
 	}
 	return left
 }

@@ -28,6 +28,8 @@ type Subscription struct {
 	// Previous returns the value of the header before its rotation. An endpoint that answers
 	// with 401 or 403 gets it until Push.Authorization.PreviousUntil. nil: there is none.
 	Previous func(ctx context.Context) (string, error)
+	// Keep: no message is given up, because the Source has no place for dead letters.
+	Keep bool
 	// Current reports whether Push is still what is configured. A Worker asks before each push,
 	// because Set may be late. nil: it is.
 	Current func() bool
@@ -46,7 +48,7 @@ type Source interface {
 	// Return gives messages back, so that they are delivered again, at once, to whoever works
 	// on the subscription.
 	Return(ctx context.Context, messages []Message) error
-	// Bury stores a message as a dead letter and acknowledges it.
+	// Bury stores a message as a dead letter and acknowledges it. Its Deliveries are all attempts.
 	Bury(ctx context.Context, message Message) error
 	// Close ends what the source holds open.
 	Close()

@@ -24,7 +24,7 @@ func (s *state) succeeded(messages int, now time.Time) (failures int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	failures = s.s.Failures
-	if failures > 0 {
+	if s.s.Status != apipush.StatusActive || failures > 0 {
 		s.s.Status, s.s.Since = apipush.StatusActive, now
 		s.s.Delivered = 0
 	}
@@ -56,9 +56,6 @@ func (s *state) unblocked(now time.Time) bool {
 		return false
 	}
 	s.s.Status, s.s.Since, s.s.LastError = apipush.StatusActive, now, ""
-	if s.s.Failures > 0 {
-		s.s.Status, s.s.LastError = apipush.StatusRetrying, "the last push failed"
-	}
 	return true
 }
 
@@ -67,7 +64,7 @@ func (s *state) unblocked(now time.Time) bool {
 func (s *state) failed(text string, now, next time.Time) (failures int, changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.s.Failures == 0 {
+	if s.s.Status != apipush.StatusRetrying {
 		s.s.Status, s.s.Since = apipush.StatusRetrying, now
 		s.s.Delivered = 0
 	}
@@ -75,4 +72,15 @@ func (s *state) failed(text string, now, next time.Time) (failures int, changed 
 	s.s.Failures++
 	s.s.LastError, s.s.NextAttempt = text, next
 	return s.s.Failures, changed
+}
+
+// gaveUp notes messages that are dead letters. If none is left to be tried again, nothing is
+// retried until the next message: Failures goes on where it was then.
+func (s *state) gaveUp(messages int, left bool, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.s.DeadLetters += uint64(messages) //nolint:gosec // not negative
+	if !left && messages > 0 {
+		s.s.Status, s.s.Since, s.s.NextAttempt = apipush.StatusActive, now, time.Time{}
+	}
 }

@@ -190,6 +190,9 @@ func TestDeadLetters(t *testing.T) {
 				t.Errorf("buried %v, acknowledged %v", source.buried, source.acked)
 			}
 		})
+		if s, _ := w.State("s"); s.Status != apipush.StatusActive || s.DeadLetters != 1 || !s.NextAttempt.IsZero() {
+			t.Errorf("state is %+v", s)
+		}
 		stop(w)
 	})
 }

@@ -95,8 +95,8 @@ func pushCommands(t *testing.T, s *messagestest.Site, r *pushReceiver) {
 	con.prints("subscription push show --header", "b", `^header +not shown: `)
 	con.prints("subscription show", "b", `^lag +0 messages$`)
 
-	root.prints("push status", "", `^SUBSCRIPTION +STATUS +WORKER +DELIVERED +FAILURES +LAG +NEXT ATTEMPT +LAST ERROR$`,
-		`^shop/a +active +\S+_\S+ +\d+ +0 +0 +- +-$`, `^shop/d +active`)
+	root.prints("push status", "", `^SUBSCRIPTION +STATUS +WORKER +DELIVERED +FAILURES +DEAD LETTERS +LAG +NEXT ATTEMPT +LAST ERROR$`,
+		`^shop/a +active +\S+_\S+ +\d+ +0 +0 +0 +- +-$`, `^shop/d +active`)
 	root.reports(cmdutil.ExitOK, "push status", "", `^worker \S+ pushes 4 subscriptions of these$`, `^as of 20\S+Z; `)
 	root.prints("push status --all --json", "", `^\{"workers":\[.*\{"name":"[^"]+","subscriptions":4\}.*\],"subscriptions":\[\{"project":"shop","name":"a","state":\{"status":"active",.*"lag":0`)
 	if text, stderr := con.run(cmdutil.ExitOK, "push status --all", ""); !strings.Contains(text, "shop/b ") || strings.Contains(text, "shop/a ") || strings.Contains(stderr, "worker") {

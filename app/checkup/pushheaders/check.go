@@ -44,7 +44,7 @@ func Check(f *finding.List, keys *issuer.Keyring, s *snapshot.Snapshot) {
 	stale := push.Stale(s, service.NewBox(func() *issuer.Keyring { return keys }, rand.Reader, time.Now))
 	switch {
 	case len(lost) > 0:
-		f.Fail(fault.Config, headers, "", "usher subscription push rotate-header makes another one, which the receiver has to know",
+		f.Fail(fault.Config, headers, "", "is this the keyring of usher serve? Only if the old key is lost: usher subscription push rotate-header makes another header, which the receiver has to know",
 			"the keyring opens no header of %s: %s; nothing is pushed to them", plural.Count(len(lost), "subscription"), list(lost))
 	case len(stale) > 0:
 		f.Warn(headers, "", "a running usher serve does it, unless the directory is a file; its log says why it has not",

@@ -16,8 +16,8 @@ const (
 	deadDeliveries   = "Usher-Dead-Letter-Deliveries"
 )
 
-// deadLetter is a message as a dead letter, with its attributes.
-func (s *Source) deadLetter(h *held) (*nats.Msg, error) {
+// deadLetter is a message as a dead letter, after so many deliveries, with its attributes.
+func (s *Source) deadLetter(h *held, deliveries uint64) (*nats.Msg, error) {
 	header, err := store.HeaderOf(h.message.Attributes)
 	if err != nil {
 		return nil, fmt.Errorf("make a dead letter: %w", err)
@@ -27,6 +27,6 @@ func (s *Source) deadLetter(h *held) (*nats.Msg, error) {
 	}
 	header.Set(deadSubscription, s.consumer())
 	header.Set(deadSequence, strconv.FormatUint(h.sequence, 10))
-	header.Set(deadDeliveries, strconv.FormatUint(h.message.Deliveries, 10))
+	header.Set(deadDeliveries, strconv.FormatUint(deliveries, 10))
 	return &nats.Msg{Subject: s.cfg.DeadLetter, Data: h.message.Data, Header: header}, nil
 }

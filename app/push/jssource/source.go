@@ -253,7 +253,7 @@ func (s *Source) Bury(ctx context.Context, message push.Message) error { //nolin
 		return err
 	}
 	h := message.Handle.(*held)
-	letter, err := s.deadLetter(h)
+	letter, err := s.deadLetter(h, message.Deliveries)
 	if err != nil {
 		return err
 	}

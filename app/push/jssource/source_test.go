@@ -249,12 +249,14 @@ func TestBury(t *testing.T) {
 	}
 	_, err = h.js.UpdateStream(t.Context(), jetstream.StreamConfig{Name: "P", Subjects: []string{"P.>"}, Storage: jetstream.MemoryStorage})
 	callouttest.Must(t, err)
+	m.Deliveries = 3
 	callouttest.Must(t, s.Bury(t.Context(), m))
 	stream, err := h.js.Stream(t.Context(), "P")
 	callouttest.Must(t, err)
 	dead, err := stream.GetLastMsgForSubject(t.Context(), "P._dead.S")
 	callouttest.Must(t, err)
-	if string(dead.Data) != "1" || dead.Header.Get("n") != "1" || dead.Header.Get("Nats-Msg-Id") == "1" || dead.Header.Get("Usher-Dead-Letter-Message-Id") != "1" {
+	if string(dead.Data) != "1" || dead.Header.Get("n") != "1" || dead.Header.Get("Nats-Msg-Id") == "1" || dead.Header.Get("Usher-Dead-Letter-Message-Id") != "1" ||
+		dead.Header.Get("Usher-Dead-Letter-Deliveries") != "3" {
 		t.Errorf("stored %+v", dead)
 	}
 	h.eventuallyAcked(1)

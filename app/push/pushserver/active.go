@@ -108,6 +108,7 @@ func (a *Active) add(sub *amssource.Subscription) {
 	added := &push.Subscription{
 		ID: a.id(name), Project: name.Project, Name: name.Subscription, Push: sub.Push,
 		Source:        a.cfg.Messages.Source(name, gone),
+		Keep:          true,
 		Authorization: func(context.Context) (string, error) { return authorization, nil },
 	}
 	added.Current = func() bool { return a.has(name, added) }

@@ -155,9 +155,13 @@ func (p *Process) Run(ctx context.Context) (err error) {
 	running.Go(func() { p.watch(inner, "directory", p.parts.Store.Run) })
 	running.Go(func() { p.watch(inner, "keyring", p.parts.Keyring.Run) })
 	p.log.LogAttrs(ctx, slog.LevelInfo, "usher push is running", slog.String("worker", p.service.cfg.Name))
+	context.AfterFunc(ctx, func() {
+		p.log.LogAttrs(inner, slog.LevelInfo, "draining", slog.Duration("timeout", p.cfg.Callout.DrainTimeout))
+	})
 	p.service.Run(ctx)
 	stop()
 	running.Wait()
+	p.log.LogAttrs(context.WithoutCancel(ctx), slog.LevelInfo, "usher push has stopped")
 	return nil
 }
 

@@ -75,7 +75,7 @@ func due(before, now apipush.State) time.Duration { //nolint:gocritic // as they
 	switch {
 	case before.Status != now.Status:
 		return 0
-	case before.Failures != now.Failures:
+	case before.Failures != now.Failures, before.DeadLetters != now.DeadLetters:
 		return shareAgain
 	}
 	return shareCounts

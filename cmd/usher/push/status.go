@@ -198,6 +198,7 @@ func (o *report) print(r *remote.Session) error {
 		{Name: "worker", Value: of(func(s *wire.PushState) string { return s.Worker })},
 		{Name: "delivered", Value: of(func(s *wire.PushState) string { return strconv.FormatUint(s.Delivered, 10) })},
 		{Name: "failures", Value: of(func(s *wire.PushState) string { return strconv.Itoa(s.Failures) })},
+		{Name: "dead letters", Value: of(func(s *wire.PushState) string { return strconv.FormatUint(s.DeadLetters, 10) })},
 		{Name: "lag", Value: func(s *subscription) string {
 			if s.Lag == nil {
 				return ""

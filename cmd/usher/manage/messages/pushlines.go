@@ -72,7 +72,7 @@ func stateLines(s *wire.Subscription) []line {
 	if state == nil {
 		return []line{{"push status", s.PushStatus}} // nothing else is known
 	}
-	delivered, failures := "", ""
+	delivered, failures, dead := "", "", ""
 	if state.Worker != "" {
 		delivered = strconv.FormatUint(state.Delivered, 10)
 		if !state.Since.IsZero() {
@@ -82,12 +82,16 @@ func stateLines(s *wire.Subscription) []line {
 	if state.Failures > 0 {
 		failures = fmt.Sprintf("%d in a row", state.Failures)
 	}
+	if state.DeadLetters > 0 {
+		dead = count(int64(state.DeadLetters), "message") //nolint:gosec // far from 2^63
+	}
 	return []line{
 		{"push status", StatusText(state.Status)},
 		{"pushed by", state.Worker},
 		{"delivered", delivered},
 		{"last success", remote.FormatTime(state.LastSuccess)},
 		{"failures", failures},
+		{"dead letters", dead},
 		{"last error", state.LastError},
 		{"next attempt", remote.FormatTime(state.NextAttempt)},
 	}
