@@ -18,6 +18,7 @@ import (
 	"usher/api/users"
 	"usher/api/wire"
 	"usher/internal/audit"
+	"usher/internal/metrics"
 	"usher/internal/tracing"
 	"usher/permissions"
 )
@@ -82,7 +83,7 @@ type Config struct {
 	// ServiceTokens are keys of services that are no users of the directory.
 	ServiceTokens []rest.ServiceToken
 	// Observe is told about every request that has ended; nil: nobody wants to know.
-	Observe func(route string, status int, took time.Duration)
+	Observe func(metrics.APIRequest)
 
 	// Push has the push configuration of subscriptions. Its Now is that of the API.
 	Push push.Config

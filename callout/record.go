@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nkeys"
 
@@ -37,15 +38,16 @@ func (s *Service) record(x *exchange) {
 }
 
 func (s *Service) observe(e *audit.Event) {
-	m := s.cfg.Metrics
-	m.Step(metrics.StepQueue, e.Queue)
-	m.Step(metrics.StepOpen, e.Open)
+	ended := e.Time.Add(e.Total)
+	step := func(name string, took time.Duration) { s.cfg.Metrics.Step(name, took, e.RequestID, ended) }
+	step(metrics.StepQueue, e.Queue)
+	step(metrics.StepOpen, e.Open)
 	if e.Verifier != "" {
-		m.Step(metrics.StepVerify, e.Verify)
-		m.Step(metrics.StepDerive, e.Derive)
-		m.Step(metrics.StepIssue, e.Issue)
+		step(metrics.StepVerify, e.Verify)
+		step(metrics.StepDerive, e.Derive)
+		step(metrics.StepIssue, e.Issue)
 	}
-	m.Step(metrics.StepTotal, e.Total)
+	step(metrics.StepTotal, e.Total)
 }
 
 // maxText is the maximum length in bytes of text from outside in log and audit.

@@ -11,6 +11,7 @@ import (
 	"usher/directory"
 	"usher/directory/snapshot"
 	"usher/internal/audit"
+	"usher/internal/metrics"
 	"usher/internal/tracing"
 	"usher/permissions"
 )
@@ -56,7 +57,7 @@ type Config struct {
 	// ServiceTokens are keys of services that are no users of the directory.
 	ServiceTokens []ServiceToken
 	// Observe is told about every request that has ended; nil: nobody wants to know.
-	Observe func(route string, status int, took time.Duration)
+	Observe func(metrics.APIRequest)
 
 	KeyIn      KeyIn         // default: header
 	FailedKeys float64       // failures per second of one client host; 0: no limit

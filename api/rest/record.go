@@ -13,6 +13,7 @@ import (
 	"usher/api/apierror"
 	"usher/api/wire"
 	"usher/internal/audit"
+	"usher/internal/metrics"
 	"usher/internal/secret"
 )
 
@@ -31,12 +32,13 @@ func (r *Request) finish(panicked any, err error) {
 			defer panic(http.ErrAbortHandler)
 		}
 	}
-	took := r.router.cfg.Now().Sub(r.arrived)
+	now := r.router.cfg.Now()
+	took := now.Sub(r.arrived)
 	r.audit(err, took)
 	r.log(err, took)
 	r.trace(err, took)
 	if observe := r.router.cfg.Observe; observe != nil {
-		observe(r.Route.Name, r.status, took)
+		observe(metrics.APIRequest{ID: r.id, Route: r.Route.Name, Status: r.status, Took: took, Ended: now})
 	}
 }
 

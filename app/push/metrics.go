@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"usher/internal/metrics"
 )
 
 // Outcome is what came of a push, as label "outcome".
@@ -51,10 +53,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}, []string{"outcome"})
 	m := &Metrics{
 		pushes: map[Outcome]prometheus.Counter{},
-		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "usher_push_duration_seconds", Help: "Time from the start of a push to the end of the answer.",
-			Buckets: prometheus.ExponentialBuckets(1e-3, 2.5, 13),
-		}),
+		duration: prometheus.NewHistogram(metrics.Histogram("usher_push_request_duration_seconds", "Time from the start of a push to the end of the answer.",
+			prometheus.ExponentialBuckets(1e-3, 2.5, 13))),
 		messages:    counter("messages_total", "Messages that endpoints have taken."),
 		deadLetters: counter("dead_letters_total", "Messages that were given up after push.max_deliveries and stored at push.dead_letter_subject."),
 		unstored:    counter("dead_letters_failed_total", "Times that a dead letter could not be stored. The message is kept and tried again."),

@@ -59,7 +59,7 @@ type Server struct {
 	bridge           bridge
 	messages         *messages.Service // nil: off
 	push             *pushing.Inside
-	ObserveAPI       func(route string, status int, took time.Duration) // counts a request of the API; nil: off
+	ObserveAPI       func(metrics.APIRequest) // counts a request of the API; nil: off
 	serviceTokens    []rest.ServiceToken
 	sessions         *liveSessions
 	started          atomic.Bool
@@ -75,11 +75,11 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 		return nil, fault.InConfig(err)
 	}
 	srv := &Server{cfg: cfg, log: log, registry: prometheus.NewRegistry(), forgetting: newForgetting()}
-	srv.directoryReloads = newReloads(srv.registry, "usher_directory_reloads_total",
+	srv.directoryReloads = newReloads(srv.registry, "directory",
 		"Reloads of the directory by result. After a failed reload the last good directory stays in use.")
-	srv.keyringReloads = newReloads(srv.registry, "usher_keyring_reloads_total",
+	srv.keyringReloads = newReloads(srv.registry, "keyring",
 		"Reloads of the keyring by result. After a failed reload the last good keyring stays in use.")
-	srv.identityReloads = newReloads(srv.registry, "usher_identities_reloads_total",
+	srv.identityReloads = newReloads(srv.registry, "identities",
 		"Reloads of usher.yaml by result. After a failed reload the last good identities and profiles stay in use.")
 	srv.Parts, err = assembly.New(cfg, log, assembly.Observers{Directory: srv.onDirectoryReload, Changed: srv.onBucketChange, Keyring: srv.onKeyringReload})
 	if err != nil {

@@ -29,10 +29,9 @@ func (srv *Server) prepareBridge() (err error) {
 	if err != nil || srv.bridge.cfg == nil {
 		return err
 	}
-	latency := prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name: "usher_stan_bridge_ack_seconds", Help: "Time from the arrival of a message of a NATS Streaming client to the acknowledgement of JetStream.",
-		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
-	})
+	latency := prometheus.NewHistogram(metrics.Histogram("usher_stan_bridge_ack_duration_seconds",
+		"Time from the arrival of a message of a NATS Streaming client to the acknowledgement of JetStream.",
+		[]float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}))
 	srv.registry.MustRegister(latency)
 	srv.bridge.cfg.Observe = func(d time.Duration) { latency.Observe(d.Seconds()) }
 	return nil

@@ -7,7 +7,6 @@ import (
 	"usher/internal/version"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"usher/directory/kv"
 	"usher/internal/metrics"
@@ -19,10 +18,17 @@ type reloads struct {
 	failed    atomic.Bool // the last one
 }
 
-func newReloads(reg prometheus.Registerer, name, help string) *reloads {
-	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"result"})
+// newReloads registers the metrics of reloads of what is called subsystem in their names. usher
+// has loaded it once before it serves metrics.
+func newReloads(reg prometheus.Registerer, subsystem, help string) *reloads {
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "usher_" + subsystem + "_reloads_total", Help: help}, []string{"result"})
+	r := &reloads{good: v.WithLabelValues("good"), bad: v.WithLabelValues("bad")}
 	reg.MustRegister(v)
-	return &reloads{good: v.WithLabelValues("good"), bad: v.WithLabelValues("bad")}
+	metrics.RegisterState(reg, metrics.State{
+		Name: "usher_" + subsystem + "_last_reload_successful", Help: "1 if the last reload was good, or there was none yet; otherwise 0.",
+		Read: func() []metrics.Sample { return sample(oneIf(!r.failed.Load())) },
+	})
+	return r
 }
 
 func (r *reloads) count(good bool) {
@@ -38,7 +44,7 @@ func sample(v float64) []metrics.Sample { return []metrics.Sample{{Value: v}} }
 
 // registerState registers what is read from the live state at each scrape.
 func (srv *Server) registerState() {
-	srv.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics.RegisterProcess(srv.registry, version.Semver(), srv.Ready)
 	metrics.RegisterState(srv.registry, srv.verifierStates()...)
 	metrics.RegisterState(srv.registry, srv.bridge.states()...)
 	metrics.RegisterState(srv.registry, srv.messages.States()...)
@@ -47,10 +53,6 @@ func (srv *Server) registerState() {
 	metrics.RegisterState(srv.registry, srv.sessions.refusalStates()...)
 	metrics.RegisterState(srv.registry, srv.sessions.revocationStates()...)
 	metrics.RegisterState(srv.registry,
-		metrics.State{
-			Name: "usher_build_info", Help: "Always 1; the version is a label.", Labels: []string{"version"},
-			Read: func() []metrics.Sample { return []metrics.Sample{{Labels: []string{version.Semver()}, Value: 1}} },
-		},
 		metrics.State{
 			Name: "usher_service_connections", Help: "Service connections to NATS by state.", Labels: []string{"state"},
 			Read: func() []metrics.Sample {

@@ -12,9 +12,8 @@ import (
 
 	"usher/api/listener"
 	"usher/callout"
+	"usher/internal/metrics"
 	"usher/internal/secret"
-
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // startWeb serves /metrics, /healthz (the process is alive) and /readyz (requests reach
@@ -24,7 +23,7 @@ func (srv *Server) startWeb(ctx context.Context) error {
 		return nil
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(srv.registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", metrics.Handler(srv.registry))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { probe(w, nil, "") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		probe(w, srv.Ready(), srv.verifierDetail()+srv.bridge.detail()+srv.exchangeDetail()+srv.push.Detail())

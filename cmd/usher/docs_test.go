@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/urfave/cli/v2"
 
@@ -27,6 +28,7 @@ import (
 	"usher/cmd/usher/cmdutil"
 	"usher/directory/file"
 	"usher/identity"
+	"usher/internal/metrics"
 	"usher/tokens"
 )
 
@@ -92,7 +94,7 @@ func metricsDoc(t *testing.T) []byte {
 	withStreams := newTestInstanceOf(t, false, func(cfg *config.Config) { cfg.Projects.Streams = config.StreamsManaged })
 	withPush := newTestInstanceOf(t, true, func(cfg *config.Config) { cfg.Push.Inside = true })
 	withAPI := newTestInstanceOf(t, false, func(cfg *config.Config) { cfg.API.Listen = "127.0.0.1:0" })
-	withAPI.ObserveAPI("version.show", http.StatusOK, time.Second)
+	withAPI.ObserveAPI(metrics.APIRequest{Route: "version.show", Status: http.StatusOK, Took: time.Second})
 	for _, with := range []struct {
 		in    *server.Server
 		where string
@@ -108,9 +110,11 @@ func metricsDoc(t *testing.T) []byte {
 			}
 		}
 	}
+	lintMetrics(t, families)
 	var b bytes.Buffer
 	b.WriteString("# Metrics\n\n" + generated + "Served at `/metrics` on `http.listen`, for Prometheus. The usual `go_` and `process_` metrics are there too.\n" +
-		"The names of counters end in `_total`.\n\n" +
+		"Names follow the conventions of Prometheus: the names of counters end in `_total`, and names say the unit.\n" +
+		"A scraper that asks for OpenMetrics gets exemplars of `usher_step_duration_seconds` and `usher_api_request_duration_seconds`: their `request_id` is that of log and audit. One that asks for protobuf gets native histograms beside the buckets.\n\n" +
 		"| metric | type | labels | meaning |\n|---|---|---|---|\n")
 	slices.SortFunc(families, func(x, y *dto.MetricFamily) int { return cmp.Compare(x.GetName(), y.GetName()) })
 	for _, f := range families {
@@ -125,6 +129,23 @@ func metricsDoc(t *testing.T) []byte {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.GetName(), strings.ToLower(f.GetType().String()), strings.Join(labels, " "), help)
 	}
 	return b.Bytes()
+}
+
+// lintMetrics checks what promtool checks, and that usher's metrics have its prefix.
+func lintMetrics(t *testing.T, families []*dto.MetricFamily) {
+	t.Helper()
+	problems, err := promlint.NewWithMetricFamilies(families).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+	for _, f := range families {
+		if name := f.GetName(); !strings.HasPrefix(name, "usher_") && !strings.HasPrefix(name, "go_") && !strings.HasPrefix(name, "process_") {
+			t.Errorf("%s has no prefix", name)
+		}
+	}
 }
 
 // These mark metrics that exist only with a user of the system account, with a bucket, with a

@@ -25,7 +25,7 @@ type Metrics struct {
 	requests map[string]prometheus.Counter // by code
 	verified *prometheus.CounterVec
 	decided  map[decision]prometheus.Counter
-	steps    map[string]prometheus.Observer
+	steps    map[string]*durations
 	inFlight prometheus.Gauge
 	deciding prometheus.Gauge
 }
@@ -42,14 +42,12 @@ func New(reg prometheus.Registerer, codes []Code) *Metrics {
 		Name: "usher_requests_total",
 		Help: "Requests by outcome and code (docs/reference/errors.md).",
 	}, []string{"outcome", "code"})
-	steps := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "usher_step_duration_seconds",
-		Help:    "Time a request spent in each step; step \"queue\" is the wait before the first, step \"total\" is arrival to answer.",
-		Buckets: prometheus.ExponentialBuckets(25e-6, 2.5, 14),
-	}, []string{"step"})
+	steps := prometheus.NewHistogramVec(Histogram("usher_step_duration_seconds",
+		"Time a request spent in each step; step \"queue\" is the wait before the first, step \"total\" is arrival to answer.",
+		prometheus.ExponentialBuckets(25e-6, 2.5, 14)), []string{"step"})
 	m := &Metrics{
 		requests: make(map[string]prometheus.Counter, len(codes)),
-		steps:    map[string]prometheus.Observer{},
+		steps:    map[string]*durations{},
 		decided:  map[decision]prometheus.Counter{},
 		verified: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "usher_verifier_requests_total",
@@ -68,7 +66,7 @@ func New(reg prometheus.Registerer, codes []Code) *Metrics {
 		m.requests[c.Code] = requests.WithLabelValues(c.Outcome, c.Code)
 	}
 	for _, s := range []string{StepQueue, StepOpen, StepVerify, StepDerive, StepIssue, StepTotal} {
-		m.steps[s] = steps.WithLabelValues(s)
+		m.steps[s] = &durations{observer: steps.WithLabelValues(s)}
 	}
 	reg.MustRegister(requests, steps, m.verified, m.inFlight, m.deciding)
 	return m
@@ -98,8 +96,10 @@ func (m *Metrics) Verified(verifier, outcome string) {
 	}
 }
 
-// Step records the duration of a step.
-func (m *Metrics) Step(step string, d time.Duration) { m.steps[step].Observe(d.Seconds()) }
+// Step records the duration of a step of the request id, which ended at now.
+func (m *Metrics) Step(step string, d time.Duration, id string, now time.Time) {
+	m.steps[step].observe(d, id, now)
+}
 
 // Admitted counts a request as in flight, until Finished.
 func (m *Metrics) Admitted() { m.inFlight.Inc() }

@@ -1,7 +1,9 @@
 package metrics_test
 
 import (
+	"errors"
 	"fmt"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -57,8 +59,8 @@ func TestMetrics(t *testing.T) {
 	m.DecisionStarted()
 	m.DecisionStarted()
 	m.DecisionEnded()
-	m.Step(metrics.StepVerify, 20*time.Millisecond)
-	m.Step(metrics.StepVerify, 30*time.Millisecond)
+	m.Step(metrics.StepVerify, 20*time.Millisecond, "", time.Time{})
+	m.Step(metrics.StepVerify, 30*time.Millisecond, "", time.Time{})
 	want := []string{
 		"usher_requests_in_flight{} 1",
 		"usher_requests_total{code=key_unknown,outcome=denied} 0", // exported from the start, so that its rate is right
@@ -87,7 +89,7 @@ func TestMetrics(t *testing.T) {
 // The buckets reach from an in-memory check to beyond the budget of 2 s.
 func TestBuckets(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
-	metrics.New(reg, codes).Step(metrics.StepTotal, time.Second)
+	metrics.New(reg, codes).Step(metrics.StepTotal, time.Second, "", time.Time{})
 	families, err := reg.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +142,7 @@ func TestConcurrentCounting(t *testing.T) {
 			for range 500 {
 				m.Admitted()
 				m.Request("granted")
-				m.Step(metrics.StepTotal, time.Millisecond)
+				m.Step(metrics.StepTotal, time.Millisecond, "", time.Time{})
 				m.Finished()
 			}
 		})
@@ -181,4 +183,65 @@ func TestState(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
+}
+
+// Exemplars have the request id, at most one a second for durations alike, and only scrapers
+// that ask for OpenMetrics get them.
+func TestExemplars(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	m := metrics.New(reg, codes)
+	observeAPI := metrics.NewAPI(reg)
+	at := time.Unix(1_700_000_000, 0)
+	m.Step(metrics.StepTotal, 100*time.Microsecond, "first", at)
+	m.Step(metrics.StepTotal, 101*time.Microsecond, "soon", at.Add(time.Millisecond))
+	m.Step(metrics.StepTotal, 300*time.Millisecond, "slow", at.Add(time.Millisecond))
+	m.Step(metrics.StepVerify, 100*time.Microsecond, "old", at)
+	m.Step(metrics.StepVerify, 100*time.Microsecond, "new", at.Add(time.Second))
+	m.Step(metrics.StepOpen, 0, "nothing", at)
+	m.Step(metrics.StepOpen, -time.Second, "backwards", at)
+	observeAPI(metrics.APIRequest{ID: "api", Route: "user.show", Status: 200, Took: time.Millisecond, Ended: at})
+	scrape := func(accept string) string {
+		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/metrics", nil)
+		r.Header.Set("Accept", accept)
+		metrics.Handler(reg).ServeHTTP(w, r)
+		return w.Body.String()
+	}
+	text := scrape("application/openmetrics-text; version=1.0.0")
+	for _, id := range []string{"first", "slow", "new", "nothing", "api"} {
+		if !strings.Contains(text, `# {request_id="`+id+`"}`) {
+			t.Errorf("no exemplar of the request %s in\n%s", id, text)
+		}
+	}
+	for _, id := range []string{"soon", "old", "backwards"} {
+		if strings.Contains(text, id) {
+			t.Errorf("an exemplar of the request %s in\n%s", id, text)
+		}
+	}
+	if text := scrape("text/plain"); strings.Contains(text, "request_id") {
+		t.Errorf("plain text has exemplars:\n%s", text)
+	}
+}
+
+// A process says whether it is ready, with the version and the usual metrics.
+func TestProcess(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	var ready error
+	metrics.RegisterProcess(reg, "1.2.3", func() error { return ready })
+	for want, err := range map[string]error{"usher_ready{} 1": nil, "usher_ready{} 0": errors.New("not yet")} {
+		ready = err
+		if got := values(t, reg); !slices.Contains(got, want) || !slices.Contains(got, "usher_build_info{version=1.2.3} 1") {
+			t.Errorf("no %s in %q", want, got)
+		}
+	}
+}
+
+// BenchmarkStep measures what a request costs beside a plain observation.
+func BenchmarkStep(b *testing.B) {
+	m := metrics.New(prometheus.NewRegistry(), codes)
+	at := time.Unix(1_700_000_000, 0)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			m.Step(metrics.StepTotal, 100*time.Microsecond, "0123456789abcdef01234567", at)
+		}
+	})
 }

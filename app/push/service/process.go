@@ -16,7 +16,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"usher/api/listener"
 	"usher/app/assembly"
@@ -25,7 +24,9 @@ import (
 	"usher/app/natsconn"
 	"usher/directory/kv"
 	"usher/internal/fault"
+	"usher/internal/metrics"
 	"usher/internal/secret"
+	"usher/internal/version"
 )
 
 // webConnections is how many connections http.listen accepts.
@@ -106,6 +107,7 @@ func (p *Process) open(stderr io.Writer) error {
 	if err != nil {
 		return fault.InConfig(err)
 	}
+	metrics.RegisterProcess(p.registry, version.Semver(), p.ready)
 	return nil
 }
 
@@ -177,7 +179,7 @@ func (p *Process) listen(ctx context.Context) (*listener.Server, error) {
 		return nil, nil //nolint:nilnil // off, which is no error
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", metrics.Handler(p.registry))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { probe(w, nil) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { probe(w, p.ready()) })
 	web, err := listener.Start(ctx, listener.Config{Name: "http.listen", Address: p.cfg.HTTP.Listen, Handler: mux, MaxConnections: webConnections, Log: p.log})
