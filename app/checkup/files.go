@@ -32,6 +32,7 @@ func checkFiles(ctx context.Context, f *finding.List, path string, cfg *config.C
 	snapshot := checkDirectory(ctx, f, path, cfg, keys, offline)
 	endpoint.CheckAPI(ctx, f, cfg, offline)
 	endpoint.CheckX509(f, cfg)
+	endpoint.CheckPush(f, cfg)
 	if !offline {
 		endpoint.CheckHTTP(ctx, f, cfg.HTTP.Listen)
 	}

@@ -21,8 +21,8 @@ type certificateCheck struct {
 	now func() time.Time
 }
 
-// listener checks the certificate of a listener, which a section of the configuration
-// names, and returns it; nil: it cannot be loaded.
+// listener checks the certificate of a listener or of a client, which a section of the
+// configuration names, and returns it; nil: it cannot be loaded.
 func (c *certificateCheck) listener(check, section string, files *config.APITLS, allowGroup bool) *x509.Certificate {
 	pair, err := (&listener.Certificate{CertFile: files.CertFile, KeyFile: files.KeyFile, AllowGroup: allowGroup}).Load()
 	switch {
