@@ -3,6 +3,9 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
+	"usher/api/wire"
 	"usher/app/apptest/messagestest"
 	"usher/callout/callouttest"
 	"usher/cmd/usher/cmdutil"
@@ -103,6 +109,68 @@ func pushCommands(t *testing.T, s *messagestest.Site, r *pushReceiver) {
 		t.Errorf("a consumer sees more than its subscription:\n%s%s", text, stderr)
 	}
 	pushNewEndpoint(root, r)
+	deadLetterCommands(root, s)
+}
+
+// deadLetterCommands runs the commands of the page on pushes that read dead letters, and
+// publishes one again.
+func deadLetterCommands(root *apiCommands, s *messagestest.Site) {
+	root.Helper()
+	nc := s.Connect(root.T, messagestest.AdminUser, s.AdminKey())
+	callouttest.Must(root.T, nc.PublishMsg(&nats.Msg{Subject: "shop._dead.billing", Data: []byte("teapot"), Header: nats.Header{"Usher-Dead-Letter-Subscription": {"billing"}}}))
+	callouttest.Must(root.T, nc.Flush())
+	done := 0
+	for _, command := range pageCommands(root.T, "docs/how-to/push.md", "## Read dead letters", "## See also") {
+		line, ok := strings.CutPrefix(command.line, "usher ")
+		if !ok {
+			root.Fatalf("no command of usher: %s", command.line)
+		}
+		at := strings.LastIndexByte(line, ' ')
+		if _, said := root.run(cmdutil.ExitOK, line[:at], line[at+1:]); said != command.prints {
+			root.Errorf("$ %s\n%s\ndocs/how-to/push.md says:\n%s", command.line, said, command.prints)
+		}
+		done++
+	}
+	if done != 3 {
+		root.Errorf("%d commands", done)
+	}
+	const project = "/v1/projects/shop"
+	ask := func(path, body string) (answer string) {
+		status, answer := s.Do(root.T, s.AdminKey(), http.MethodPost, project+path, body)
+		if status != http.StatusOK {
+			root.Fatalf("%s: %d %s", path, status, answer)
+		}
+		return answer
+	}
+	var pulled wire.ReceivedMessages
+	callouttest.Eventually(root.T, "a dead letter can be pulled", func() bool {
+		callouttest.Must(root.T, json.Unmarshal([]byte(ask("/subscriptions/deads:pull", `{"maxMessages":"10"}`)), &pulled))
+		return len(pulled.ReceivedMessages) == 1
+	})
+	got := pulled.ReceivedMessages[0]
+	root.says(ask("/topics/orders:publish", fmt.Sprintf(`{"messages":[{"data":%q}]}`, got.Message.Data)), `"messageIds":\["\d+"\]`)
+	ask("/subscriptions/deads:acknowledge", fmt.Sprintf(`{"ackIds":[%q]}`, got.AckID))
+	if got.Message.Attributes["Usher-Dead-Letter-Subscription"] != "billing" {
+		root.Errorf("attributes: %v", got.Message.Attributes)
+	}
+	root.prints("subscription show", "deads", `^lag +0 messages$`)
+}
+
+// pushStatusUnknown: without NATS usher push status says why it does not know.
+func pushStatusUnknown(t *testing.T, s *messagestest.Site) {
+	t.Helper()
+	s.NATS.Stop()
+	t.Run("text", func(t *testing.T) {
+		t.Parallel() // each waits some seconds for NATS
+		root := newAPICommands(t, s, s.AdminKey())
+		stdout, stderr := root.run(cmdutil.ExitOK, "push status", "")
+		root.says(stdout, `^shop/a +unknown +- +- `)
+		root.says(stderr, `^status of shop/a: not known: The push workers cannot be asked now$`, `^lag of shop/a: not known: `, `hint: .* Is NATS up\? `)
+	})
+	t.Run("JSON", func(t *testing.T) {
+		t.Parallel()
+		newAPICommands(t, s, s.AdminKey()).prints("push status --json", "", `"workers":null,"workers_unavailable":"The push workers cannot be asked now","subscriptions":\[\{"project":"shop","name":"a","state":null,"state_unavailable":"Push server`)
+	})
 }
 
 // pushNewEndpoint: an endpoint is configured, verified, and its header is rotated.

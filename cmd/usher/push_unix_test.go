@@ -178,6 +178,7 @@ func TestPush(t *testing.T) {
 	s.Write(t, setup.FileConfig, text)
 	t.Run("workers share, and take over", func(t *testing.T) { pushTakeover(t, s, r) })
 	t.Run("for a messaging service", func(t *testing.T) { pushForMessaging(t, s, r, text) })
+	t.Run("without NATS", func(t *testing.T) { pushStatusUnknown(t, s) })
 }
 
 // pushTakeover: two processes share the subscriptions. One is killed, and the other one takes

@@ -1,6 +1,7 @@
 package push
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -25,9 +26,10 @@ const asking = 8
 
 // report is the answer of usher push status, as --json prints it.
 type report struct {
-	Workers       []worker       `json:"workers"` // null: the user of the key may not see them
-	Subscriptions []subscription `json:"subscriptions"`
-	AsOf          string         `json:"as_of"`
+	Workers            []worker       `json:"workers"`                       // null: the user of the key may not see them, or not known
+	WorkersUnavailable string         `json:"workers_unavailable,omitempty"` // why they are not known
+	Subscriptions      []subscription `json:"subscriptions"`
+	AsOf               string         `json:"as_of"`
 }
 
 type worker struct {
@@ -36,11 +38,12 @@ type worker struct {
 }
 
 type subscription struct {
-	Project        string          `json:"project"`
-	Name           string          `json:"name"`
-	State          *wire.PushState `json:"state"` // null: not known
-	Lag            *int64          `json:"lag"`   // null: not known
-	LagUnavailable string          `json:"lag_unavailable,omitempty"`
+	Project          string          `json:"project"`
+	Name             string          `json:"name"`
+	State            *wire.PushState `json:"state"` // null: not known
+	StateUnavailable string          `json:"state_unavailable,omitempty"`
+	Lag              *int64          `json:"lag"` // null: not known
+	LagUnavailable   string          `json:"lag_unavailable,omitempty"`
 }
 
 func statusCommand() remote.Command {
@@ -149,7 +152,9 @@ func (s *subscription) ask(ctx context.Context, r *remote.Session) error {
 	if err != nil {
 		return err
 	}
-	s.State = full.PushState
+	if s.State = full.PushState; s.State == nil {
+		s.StateUnavailable = full.PushStatus // a text of AMS
+	}
 	lag, reason, err := messages.Lag(ctx, r.API, s.Project, s.Name)
 	if err == nil && reason == "" {
 		s.Lag = &lag
@@ -164,7 +169,10 @@ func (o *report) askWorkers(ctx context.Context, r *remote.Session) error {
 	var refused *client.Error
 	switch {
 	case errors.As(err, &refused):
-		return nil // another role, or an older server
+		if refused.Code >= http.StatusInternalServerError {
+			o.WorkersUnavailable = refused.Message
+		}
+		return nil // otherwise another role, or an older server
 	case err != nil:
 		return err
 	}
@@ -194,7 +202,12 @@ func (o *report) print(r *remote.Session) error {
 	}
 	err := remote.PrintTable(r.CLI.App.Writer, []remote.Column[subscription]{
 		{Name: "subscription", Value: (*subscription).full},
-		{Name: "status", Value: of(func(s *wire.PushState) string { return s.Status })},
+		{Name: "status", Value: func(s *subscription) string {
+			if s.StateUnavailable != "" {
+				return "unknown"
+			}
+			return of(func(s *wire.PushState) string { return s.Status })(s)
+		}},
 		{Name: "worker", Value: of(func(s *wire.PushState) string { return s.Worker })},
 		{Name: "delivered", Value: of(func(s *wire.PushState) string { return strconv.FormatUint(s.Delivered, 10) })},
 		{Name: "failures", Value: of(func(s *wire.PushState) string { return strconv.Itoa(s.Failures) })},
@@ -213,7 +226,23 @@ func (o *report) print(r *remote.Session) error {
 	if i := slices.IndexFunc(o.Subscriptions, func(s subscription) bool { return s.LagUnavailable != "" }); i >= 0 {
 		r.Infof("lag of %s: %s", o.Subscriptions[i].full(), o.Subscriptions[i].LagUnavailable)
 	}
+	o.printUnknown(r)
 	return err
+}
+
+// printUnknown says why a status is not known.
+func (o *report) printUnknown(r *remote.Session) {
+	reason := o.WorkersUnavailable // usher's own words
+	i := slices.IndexFunc(o.Subscriptions, func(s subscription) bool { return s.StateUnavailable != "" })
+	switch {
+	case i >= 0:
+		r.Infof("status of %s: not known: %s", o.Subscriptions[i].full(), cmp.Or(reason, o.Subscriptions[i].StateUnavailable))
+	case reason != "":
+		r.Infof("workers: not known: %s", reason)
+	default:
+		return
+	}
+	cmdutil.Hint(r.CLI.App.ErrWriter, "usher serve asks JetStream in the account of its service user. Is NATS up? /readyz and the log of usher serve say more")
 }
 
 func (o *report) printWorkers(r *remote.Session) {
