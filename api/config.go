@@ -18,7 +18,6 @@ import (
 	"usher/api/users"
 	"usher/api/wire"
 	"usher/internal/audit"
-	"usher/internal/metrics"
 	"usher/internal/tracing"
 	"usher/permissions"
 )
@@ -83,7 +82,7 @@ type Config struct {
 	// ServiceTokens are keys of services that are no users of the directory.
 	ServiceTokens []rest.ServiceToken
 	// Observe is told about every request that has ended; nil: nobody wants to know.
-	Observe func(metrics.APIRequest)
+	Observe func(rest.Ended)
 
 	// Push has the push configuration of subscriptions. Its Now is that of the API.
 	Push push.Config

@@ -74,6 +74,6 @@ while read -r dir lines; do
 done < <(awk '$2 > 2500' <<<"$sizes")
 ((packages >= 50)) || complain "only $packages packages were found: scripts/check-tree.sh does not understand go list any more"
 top=$(git ls-files --cached --others --exclude-standard | grep / | cut -d/ -f1 | grep -v '^\.' | sort -u | wc -l)
-((top <= 14)) || complain "$top folders stand at the top: 14 are the most"
+((top <= 15)) || complain "$top folders stand at the top: 15 are the most"
 
 exit "$bad"

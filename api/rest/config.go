@@ -11,7 +11,6 @@ import (
 	"usher/directory"
 	"usher/directory/snapshot"
 	"usher/internal/audit"
-	"usher/internal/metrics"
 	"usher/internal/tracing"
 	"usher/permissions"
 )
@@ -37,6 +36,15 @@ const (
 // KeyIns lists every place of a key.
 func KeyIns() []KeyIn { return []KeyIn{KeyInHeader, KeyInQuery, KeyInBoth} }
 
+// Ended is a request that has ended.
+type Ended struct {
+	ID     string
+	Route  string // of the API's table, or "unknown"
+	Status int    // of the answer; 0: the client went away before it
+	Took   time.Duration
+	At     time.Time
+}
+
 // Config is what a Router needs.
 type Config struct {
 	Store  Store
@@ -57,7 +65,7 @@ type Config struct {
 	// ServiceTokens are keys of services that are no users of the directory.
 	ServiceTokens []ServiceToken
 	// Observe is told about every request that has ended; nil: nobody wants to know.
-	Observe func(metrics.APIRequest)
+	Observe func(Ended)
 
 	KeyIn      KeyIn         // default: header
 	FailedKeys float64       // failures per second of one client host; 0: no limit

@@ -13,7 +13,6 @@ import (
 	"usher/api/apierror"
 	"usher/api/wire"
 	"usher/internal/audit"
-	"usher/internal/metrics"
 	"usher/internal/secret"
 )
 
@@ -38,7 +37,7 @@ func (r *Request) finish(panicked any, err error) {
 	r.log(err, took)
 	r.trace(err, took)
 	if observe := r.router.cfg.Observe; observe != nil {
-		observe(metrics.APIRequest{ID: r.id, Route: r.Route.Name, Status: r.status, Took: took, Ended: now})
+		observe(Ended{ID: r.id, Route: r.Route.Name, Status: r.status, Took: took, At: now})
 	}
 }
 

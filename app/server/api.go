@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"usher/internal/fault"
+	"usher/internal/metrics"
 	"usher/internal/version"
 
 	"usher/api"
@@ -71,7 +72,7 @@ func (srv *Server) apiConfig() api.Config {
 		Explain: srv.explainUser, Directory: srv.directoryView, Version: version.Semver(), DefaultAccount: srv.cfg.Accounts.ServiceAdmin,
 		Policy: srv.Parts.Policy, MaxPayload: srv.maxPayload, Reserved: []string{srv.cfg.Accounts.Callout, srv.cfg.Accounts.System},
 		Messages: srv.messages.Store(), AckKeys: srv.messages.AckKeys(), Streams: srv.messages.Streams(), ServiceTokens: srv.serviceTokens, MessageMemory: int64(srv.cfg.API.MessageMemory),
-		Push: srv.push.API(), PushServers: srv.push.PushServers(), Observe: srv.ObserveAPI,
+		Push: srv.push.API(), PushServers: srv.push.PushServers(), Observe: func(e rest.Ended) { srv.ObserveAPI(metrics.APIRequest(e)) },
 		Sessions: sessionsAPI{srv.sessions, srv.explanationInputs}, SessionClosed: srv.audit.WriteSessionClosed,
 		KeyIn: rest.KeyIn(cfg.KeyIn), FailedKeys: float64(cfg.FailuresPerSecond), MaxBody: int64(cfg.MaxBody), Timeout: cfg.Timeout,
 	}

@@ -14,7 +14,7 @@ type APIRequest struct {
 	Route  string // of the API's table, or "unknown"
 	Status int    // of the answer; 0: the client went away before it
 	Took   time.Duration
-	Ended  time.Time
+	At     time.Time // when it ended
 }
 
 // NewAPI registers the metrics of requests to the API, and returns what counts one.
@@ -34,6 +34,6 @@ func NewAPI(reg prometheus.Registerer) func(APIRequest) {
 		if !ok {
 			d, _ = routes.LoadOrStore(r.Route, &durations{observer: duration.WithLabelValues(r.Route)})
 		}
-		d.(*durations).observe(r.Took, r.ID, r.Ended) //nolint:forcetypeassert // nothing else is stored
+		d.(*durations).observe(r.Took, r.ID, r.At) //nolint:forcetypeassert // nothing else is stored
 	}
 }

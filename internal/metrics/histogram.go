@@ -45,7 +45,7 @@ type durations struct {
 func (d *durations) observe(took time.Duration, id string, now time.Time) {
 	seconds := took.Seconds()
 	if id != "" {
-		last, at := &d.last[bits.Len64(uint64(max(took, 0)))], now.UnixNano() //nolint:gosec // not negative
+		last, at := &d.last[bits.Len64(uint64(max(took, 0)))], now.UnixNano()
 		if before := last.Load(); at-before >= int64(exemplarEvery) && last.CompareAndSwap(before, at) {
 			if o, ok := d.observer.(prometheus.ExemplarObserver); ok {
 				o.ObserveWithExemplar(seconds, prometheus.Labels{"request_id": id})

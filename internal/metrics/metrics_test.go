@@ -199,7 +199,7 @@ func TestExemplars(t *testing.T) {
 	m.Step(metrics.StepVerify, 100*time.Microsecond, "new", at.Add(time.Second))
 	m.Step(metrics.StepOpen, 0, "nothing", at)
 	m.Step(metrics.StepOpen, -time.Second, "backwards", at)
-	observeAPI(metrics.APIRequest{ID: "api", Route: "user.show", Status: 200, Took: time.Millisecond, Ended: at})
+	observeAPI(metrics.APIRequest{ID: "api", Route: "user.show", Status: 200, Took: time.Millisecond, At: at})
 	scrape := func(accept string) string {
 		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/metrics", nil)
 		r.Header.Set("Accept", accept)
