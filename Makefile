@@ -5,7 +5,7 @@ FUZZTIME ?= 10s
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build ./usher, static and reproducible
@@ -51,6 +51,14 @@ generate: ## generate files; fail if a committed file was out of date
 .PHONY: cross
 cross: ## build for every supported platform
 	scripts/check-cross.sh
+
+.PHONY: release-dry
+release-dry: ## make a whole release in dist/ and publish nothing; the first run builds goreleaser
+	$$(scripts/tool.sh goreleaser v2.17.0 github.com/goreleaser/goreleaser/v2) release --clean --snapshot
+
+.PHONY: release-check
+release-check: ## make a release for linux/amd64 twice, compare both and try it, as CI does
+	go run -C scripts/release . check
 
 .PHONY: ci
 ci: ## run everything CI runs

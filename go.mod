@@ -46,6 +46,8 @@ require (
 	google.golang.org/protobuf v1.36.12
 )
 
+require github.com/coreos/go-systemd/v22 v22.7.0
+
 require (
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
 	github.com/beorn7/perks v1.0.1 // indirect

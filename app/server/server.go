@@ -60,6 +60,7 @@ type Server struct {
 	messages         *messages.Service // nil: off
 	push             *pushing.Inside
 	ObserveAPI       func(metrics.APIRequest) // counts a request of the API; nil: off
+	AroundReload     func(reload func())      // runs a reload after SIGHUP
 	serviceTokens    []rest.ServiceToken
 	sessions         *liveSessions
 	started          atomic.Bool
@@ -74,7 +75,7 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 	if err != nil {
 		return nil, fault.InConfig(err)
 	}
-	srv := &Server{cfg: cfg, log: log, registry: prometheus.NewRegistry(), forgetting: newForgetting()}
+	srv := &Server{cfg: cfg, log: log, registry: prometheus.NewRegistry(), forgetting: newForgetting(), AroundReload: func(reload func()) { reload() }}
 	srv.directoryReloads = newReloads(srv.registry, "directory",
 		"Reloads of the directory by result. After a failed reload the last good directory stays in use.")
 	srv.keyringReloads = newReloads(srv.registry, "keyring",
@@ -265,7 +266,7 @@ func (srv *Server) Serve(ctx context.Context, started func()) (err error) {
 	srv.started.Store(true)
 	backgroundCtx, stop := context.WithCancel(context.Background())
 	var background sync.WaitGroup
-	background.Go(func() { onHangup(backgroundCtx, hangup, srv.reload) })
+	background.Go(func() { onHangup(backgroundCtx, hangup, func() { srv.AroundReload(srv.reload) }) })
 	background.Go(func() { srv.healthToken().Renew(backgroundCtx) })
 	background.Go(func() { srv.messages.Run(backgroundCtx) })
 	background.Go(func() { srv.push.Run(ctx) }) // drains at once

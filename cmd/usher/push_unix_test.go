@@ -125,6 +125,8 @@ func startPush(t *testing.T, cfg string) *pushWorker {
 	t.Helper()
 	w := &pushWorker{process: start(t, "usher", "push", "-c", cfg, "--http-listen", "127.0.0.1:0")}
 	w.waitFor(t, "usher push is running")
+	w.signal(t, syscall.SIGHUP) // reloads, and does not end it
+	w.waitFor(t, "reloaded on SIGHUP")
 	w.web = "http://" + pushListener.FindStringSubmatch(w.stderr.String())[1]
 	callouttest.Eventually(t, "the push worker is ready", func() bool {
 		status, _ := installation{}.at(w.web).get("/readyz")

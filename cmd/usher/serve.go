@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
+
 	"usher/app/server"
+	"usher/app/systemd"
 	"usher/cmd/usher/cmdutil"
 
 	"github.com/urfave/cli/v2"
@@ -29,6 +32,13 @@ func serveCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			notifier := systemd.New(s.Ready)
+			s.AroundReload = notifier.Reload
+			stop, err := notifier.Start(c.Context)
+			if err != nil {
+				return errors.Join(err, s.Close())
+			}
+			defer stop()
 			return s.Run(c.Context)
 		},
 	}

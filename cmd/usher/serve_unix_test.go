@@ -3,10 +3,13 @@
 package main
 
 import (
+	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"usher/app/setup"
 	"usher/callout/callouttest"
@@ -37,6 +40,44 @@ func TestServeEnds(t *testing.T) {
 		if _, err := os.Stat(in.Path(setup.FileHealthToken)); err != nil {
 			t.Errorf("%s: the health token: %v", s, err)
 		}
+	}
+}
+
+// TestServeNotifiesSystemd: READY comes once usher answers and not before, SIGHUP is told, and
+// STOPPING when it drains.
+func TestServeNotifiesSystemd(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: path})
+	callouttest.Must(t, err)
+	defer conn.Close() //nolint:errcheck // a test's socket
+	next := func(want, never string) {
+		t.Helper()
+		callouttest.Must(t, conn.SetReadDeadline(time.Now().Add(time.Minute)))
+		for b := make([]byte, 4096); ; {
+			n, err := conn.Read(b)
+			callouttest.Must(t, err)
+			switch text := string(b[:n]); {
+			case strings.HasPrefix(text, want):
+				return
+			case never != "" && strings.HasPrefix(text, never):
+				t.Fatalf("%s before %s", never, want)
+			}
+		}
+	}
+	in := newInstallation(t)
+	p := start(t, "env", "NOTIFY_SOCKET="+path, "WATCHDOG_USEC=30000000", "usher", "serve", "-c", in.Config())
+	next("STATUS=not ready: ", "READY=1")
+	next("WATCHDOG=1", "READY=1")
+	in.NatsServer(t)
+	next("READY=1", "STOPPING=1")
+	p.signal(t, syscall.SIGHUP)
+	next("RELOADING=1\nMONOTONIC_USEC=", "READY=1")
+	next("READY=1", "STOPPING=1")
+	p.signal(t, syscall.SIGTERM)
+	next("STOPPING=1", "")
+	if code := p.wait(t); code != cmdutil.ExitOK {
+		t.Errorf("exit code %d: %s", code, p.stderr.String())
 	}
 }
 

@@ -14,6 +14,10 @@
 // folder: root, or a user whom root trusts with that folder, has put it there. A file
 // that says what is run (Rule.Exec) must be root's.
 //
+// systemd passes secrets (LoadCredential) as files of root in a folder of root below
+// /run/credentials, and lets the user of the service in with an access control list. It shows
+// in the mode as if the group could read them, and is accepted there.
+//
 // A link is followed if its owner is trusted in the same way: Kubernetes mounts
 // secrets as links that belong to root. As no other user can replace anything on the
 // way, the file that is opened is the one that was checked; Open compares the two as

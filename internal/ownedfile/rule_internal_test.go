@@ -88,6 +88,15 @@ func TestRule(t *testing.T) {
 		// As Kubernetes mounts a secret.
 		"/run": {dir | 0o755, 0, ""}, "/run/keys": {sticky | 0o777, 0, ""}, "/run/keys/a.nk": {link, 0, "..data/a.nk"},
 		"/run/keys/..data": {link, 0, "..2026"}, "/run/keys/..2026": {dir | 0o755, 0, ""}, "/run/keys/..2026/a.nk": {0o440, 0, ""},
+
+		// As systemd passes credentials to a service, and what is not like that.
+		"/run/credentials": {dir | 0o755, 0, ""}, "/run/credentials/usher.service": {dir | 0o550, 0, ""},
+		"/run/credentials/usher.service/password": {0o440, 0, ""}, "/run/credentials/usher.service/ours": {0o400, usher, ""},
+		"/run/credentials/usher.service/wide": {0o444, 0, ""}, "/run/credentials/usher.service/alien": {0o440, mallory, ""},
+		"/run/credentials/usher.service/link": {link, 0, "/etc/mount"}, "/run/credentials/usher.service/sub": {dir | 0o550, 0, ""},
+		"/run/credentials/usher.service/sub/password": {0o440, 0, ""},
+		"/run/credentials/open.service":               {dir | 0o755, 0, ""}, "/run/credentials/open.service/password": {0o440, 0, ""},
+		"/run/credentials/loose": {0o440, 0, ""},
 	}
 	secret, group, runs := Rule{Secret: true}, Rule{Secret: true, GroupRead: true}, Rule{Exec: true}
 	for _, tt := range []struct {
@@ -132,6 +141,15 @@ func TestRule(t *testing.T) {
 		{"/etc/nothing", runs, fs.ErrNotExist, fs.ErrNotExist},
 		{"/run/keys/a.nk", group, nil, nil},
 		{"/run/keys/a.nk", secret, ErrReadable, ErrReadable},
+		{"/run/credentials/usher.service/password", secret, nil, nil},
+		{"/run/credentials/usher.service/ours", secret, nil, nil},
+		{"/run/credentials/usher.service/wide", secret, ErrReadable, ErrReadable},
+		{"/run/credentials/usher.service/alien", secret, ErrUntrusted, ErrReadable},
+		{"/run/credentials/usher.service/link", secret, ErrReadable, ErrReadable},
+		{"/run/credentials/usher.service/sub/password", secret, ErrReadable, ErrReadable},
+		{"/run/credentials/open.service/password", secret, ErrReadable, ErrReadable},
+		{"/run/credentials/loose", secret, ErrReadable, ErrReadable},
+		{"/run/credentials/usher.service/../usher.service/password", secret, ErrReadable, ErrReadable},
 		{"/etc/far2", Rule{}, nil, nil},
 		{"/etc/far2", Rule{Write: true}, nil, ErrUntrusted}, // root would write where user usher says
 		{"/etc/link", Rule{Write: true}, nil, nil},

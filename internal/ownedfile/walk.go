@@ -154,7 +154,7 @@ func (s *system) checkMode(path string, info fs.FileInfo, r Rule) error {
 	perm := info.Mode().Perm()
 	if r.Secret {
 		allowed, recommended := fs.FileMode(0o700), 0o600
-		if r.GroupRead {
+		if r.GroupRead || s.isCredential(path, info) {
 			allowed, recommended = 0o740, 0o640
 		}
 		if perm&^allowed != 0 {

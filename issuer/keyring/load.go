@@ -36,7 +36,7 @@ type Config struct {
 // Load reads a keyring directory. Each "*.nk" file has one seed: an account seed for a
 // signing key, or a curve seed for an xkey. keyring.yaml is optional in config mode.
 // Names that begin with a dot are ignored, because mounted secrets have such files; any
-// other file is an error. Load reports all faults at once.
+// other file is an error, but in a folder with the credentials of a systemd service. Load reports all faults at once.
 func Load(dir string, cfg Config) (*issuer.Keyring, error) {
 	d, err := read(dir, cfg)
 	if err != nil {
@@ -135,10 +135,14 @@ func check(dir string, cfg Config, s *State) error {
 func (d *directory) seeds(entries []os.DirEntry) (map[string]*issuer.LoadedKey, error) {
 	seeds := map[string]*issuer.LoadedKey{}
 	var errs []error
+	shared := ownedfile.InCredentials(d.dir)
 	for _, e := range entries {
 		name := e.Name()
 		if strings.HasPrefix(name, ".") || name == StateFile {
 			continue
+		}
+		if shared && !strings.HasSuffix(name, SeedSuffix) {
+			continue // another credential of the service
 		}
 		if secret.Detect(name) {
 			errs = append(errs, fmt.Errorf("%s: a file has the name %s: %s", d.dir, secret.Hidden, secret.Hint))

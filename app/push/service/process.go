@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -43,6 +45,8 @@ type Process struct {
 	registry *prometheus.Registry
 	service  *Service
 	ams      *messaging // nil: none
+
+	AroundReload func(reload func()) // runs a reload after SIGHUP
 }
 
 // Open reads all files. It connects as usher serve does, and retries for ever.
@@ -61,9 +65,9 @@ func Open(cfg *config.Config, log *slog.Logger, stderr io.Writer) (*Process, err
 	}
 	own := *cfg
 	own.Directory.SnapshotFile = "" // that of usher serve; without JetStream there is nothing to push
-	p := &Process{cfg: &own, log: log, registry: prometheus.NewRegistry()}
+	p := &Process{cfg: &own, log: log, registry: prometheus.NewRegistry(), AroundReload: func(reload func()) { reload() }}
 	if err := p.open(stderr); err != nil {
-		return nil, errors.Join(err, p.close())
+		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
 }
@@ -107,7 +111,7 @@ func (p *Process) open(stderr io.Writer) error {
 	if err != nil {
 		return fault.InConfig(err)
 	}
-	metrics.RegisterProcess(p.registry, version.Semver(), p.ready)
+	metrics.RegisterProcess(p.registry, version.Semver(), p.Ready)
 	return nil
 }
 
@@ -138,7 +142,10 @@ func Name() string {
 
 // Run pushes until ctx ends, then drains.
 func (p *Process) Run(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, p.close()) }()
+	defer func() { err = errors.Join(err, p.Close()) }()
+	hangup := make(chan os.Signal, 1) // SIGHUP would end the process otherwise
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	web, err := p.listen(ctx)
 	if err != nil {
 		return err
@@ -156,6 +163,7 @@ func (p *Process) Run(ctx context.Context) (err error) {
 	var running sync.WaitGroup
 	running.Go(func() { p.watch(inner, "directory", p.parts.Store.Run) })
 	running.Go(func() { p.watch(inner, "keyring", p.parts.Keyring.Run) })
+	running.Go(func() { p.onHangup(inner, hangup) })
 	p.log.LogAttrs(ctx, slog.LevelInfo, "usher push is running", slog.String("worker", p.service.cfg.Name))
 	context.AfterFunc(ctx, func() {
 		p.log.LogAttrs(inner, slog.LevelInfo, "draining", slog.Duration("timeout", p.cfg.Callout.DrainTimeout))
@@ -173,6 +181,31 @@ func (p *Process) watch(ctx context.Context, what string, run func(context.Conte
 	}
 }
 
+func (p *Process) onHangup(ctx context.Context, hangup <-chan os.Signal) {
+	for {
+		select {
+		case <-hangup:
+			p.AroundReload(p.reload)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// reload reloads keyring and directory, and reopens the audit file.
+func (p *Process) reload() {
+	for _, part := range []struct {
+		name   string
+		reload func() error
+	}{{"keyring", p.parts.Keyring.Reload}, {"directory", p.parts.Store.Reload}, {"audit file", p.audit.Reopen}} {
+		if err := part.reload(); err != nil {
+			p.log.LogAttrs(context.Background(), slog.LevelError, "reload failed; what was in use stays in use", slog.String("of", part.name), slog.String("error", err.Error()))
+		} else {
+			p.log.LogAttrs(context.Background(), slog.LevelInfo, "reloaded on SIGHUP", slog.String("of", part.name))
+		}
+	}
+}
+
 // listen serves /metrics, /healthz and /readyz.
 func (p *Process) listen(ctx context.Context) (*listener.Server, error) {
 	if p.cfg.HTTP.Listen == "" {
@@ -181,7 +214,7 @@ func (p *Process) listen(ctx context.Context) (*listener.Server, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics.Handler(p.registry))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { probe(w, nil) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { probe(w, p.ready()) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { probe(w, p.Ready()) })
 	web, err := listener.Start(ctx, listener.Config{Name: "http.listen", Address: p.cfg.HTTP.Listen, Handler: mux, MaxConnections: webConnections, Log: p.log})
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Runtime, Err: err, Hint: "usher serve has http.listen too; give usher push another address with --http-listen"}
@@ -190,8 +223,8 @@ func (p *Process) listen(ctx context.Context) (*listener.Server, error) {
 	return web, nil
 }
 
-// ready returns nil if everything works that this process does.
-func (p *Process) ready() error {
+// Ready returns nil if everything works that this process does.
+func (p *Process) Ready() error {
 	err := p.service.Ready()
 	if p.ams != nil {
 		err = errors.Join(err, p.ams.active.Ready())
@@ -209,7 +242,9 @@ func probe(w http.ResponseWriter, err error) {
 	_, _ = fmt.Fprintln(w, "ok")
 }
 
-func (p *Process) close() error {
+// Close closes what Open has opened. Call it for a Process that never runs; Run closes by
+// itself.
+func (p *Process) Close() error {
 	if p.pool != nil {
 		p.pool.Close()
 	}

@@ -2,10 +2,13 @@
 package push
 
 import (
+	"errors"
+
 	"github.com/urfave/cli/v2"
 
 	"usher/app/push/service"
 	"usher/app/server"
+	"usher/app/systemd"
 	"usher/cmd/usher/cmdutil"
 	"usher/cmd/usher/remote"
 	"usher/internal/fault"
@@ -16,9 +19,10 @@ func Command() *cli.Command {
 	c := remote.Group("push", "push the messages of subscriptions to their endpoints", statusCommand())
 	c.UsageText = "usher push -c FILE\nusher push status [--project P | --all] [--json]"
 	c.Description = "Without a command it pushes until SIGTERM or Ctrl-C. Then pushes in progress may end,\n" +
-		"and other workers take the subscriptions. Start as many as you like: they share the\n" +
-		"subscriptions, and take over within 10 seconds when one dies. It needs the\n" +
-		"configuration of usher serve. If push.inside is set, usher serve pushes by itself."
+		"and other workers take the subscriptions. SIGHUP reloads keyring and directory, and reopens\n" +
+		"the audit file. Start as many as you like: they share the subscriptions, and take over\n" +
+		"within 10 seconds when one dies. It needs the configuration of usher serve. If\n" +
+		"push.inside is set, usher serve pushes by itself."
 	c.Flags = []cli.Flag{
 		cmdutil.ConfigFlag(),
 		&cli.StringFlag{Name: "http-listen", Usage: "`HOST:PORT` for metrics and probes, instead of http.listen"},
@@ -43,5 +47,12 @@ func run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	notifier := systemd.New(p.Ready)
+	p.AroundReload = notifier.Reload
+	stop, err := notifier.Start(c.Context)
+	if err != nil {
+		return errors.Join(err, p.Close())
+	}
+	defer stop()
 	return p.Run(c.Context)
 }
