@@ -54,7 +54,7 @@ cross: ## build for every supported platform
 
 .PHONY: release-dry
 release-dry: ## make a whole release in dist/ and publish nothing; the first run builds goreleaser
-	$$(scripts/tool.sh goreleaser v2.17.0 github.com/goreleaser/goreleaser/v2) release --clean --snapshot
+	$$(scripts/tool.sh goreleaser v2.17.0 github.com/goreleaser/goreleaser/v2) release --clean --snapshot $(if $(RELEASE_KEY),,--skip=sign)
 
 .PHONY: release-check
 release-check: ## make a release for linux/amd64 twice, compare both and try it, as CI does
