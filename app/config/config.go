@@ -169,12 +169,6 @@ type Log struct {
 	Format string `yaml:"format" default:"text" rule:"one-of=text|json" doc:"Format of a log line."`
 }
 
-// Audit configures the audit log.
-type Audit struct {
-	To   string `yaml:"to" default:"stderr" rule:"one-of=stderr|file|off" doc:"Where usher writes audit events."`
-	File string `yaml:"file" rule:"path" doc:"File that usher appends audit events to if audit.to is file. usher creates it with mode 0600."`
-}
-
 // Tracing configures which requests are traced, and where the traces go.
 type Tracing struct {
 	Endpoint    string        `yaml:"endpoint" rule:"collector-url" doc:"URL of a collector that receives OTLP over HTTP, such as http://127.0.0.1:4318. usher appends /v1/traces. If empty, nothing is traced."`

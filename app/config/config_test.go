@@ -71,7 +71,7 @@ func TestDefaults(t *testing.T) {
 		},
 		HTTP:    config.HTTP{Listen: "127.0.0.1:9778"},
 		Log:     config.Log{Level: "info", Format: "text"},
-		Audit:   config.Audit{To: "stderr"},
+		Audit:   config.Audit{To: "stderr", Stream: "USHER_AUDIT", Subject: "usher.audit", MaxAge: 90 * 24 * time.Hour, MaxBytes: 1 << 30, Replicas: 1, SpoolBytes: 256 << 20},
 		Tracing: config.Tracing{Share: 0.01, Slow: 250 * time.Millisecond},
 		StanBridge: config.StanBridge{
 			URLs: []string{}, ClusterID: "event-service", Channels: []string{"habitat"}, Stream: "HABITAT", Subject: "stan.{channel}",

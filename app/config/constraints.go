@@ -30,7 +30,6 @@ func constraints() []schema.Constraint {
 		notCallout("accounts.service_admin", noClients),
 		notCallout("accounts.healthcheck", noClients),
 		schema.BothOrNeither("accounts.healthcheck", "healthcheck.token_file"),
-		schema.ExactlyWith("audit.file", "audit.to", "file"),
 		schema.ExactlyWith("directory.file", "directory.from", DirectoryFile),
 		schema.ExactlyWith("directory.store_dir", "directory.from", DirectoryEmbedded),
 		unsetWith("directory.bucket", DirectoryFile, noBucket),
@@ -67,7 +66,7 @@ func constraints() []schema.Constraint {
 		headersSafe(),
 		identityRules(),
 	}
-	return slices.Concat(all, profileConstraints(), apiX509Constraints(), credentialConstraints(), stanBridgeConstraints(), gatewayConstraints(), sessionConstraints(), messageConstraints(), pushConstraints())
+	return slices.Concat(all, auditConstraints(), profileConstraints(), apiX509Constraints(), credentialConstraints(), stanBridgeConstraints(), gatewayConstraints(), sessionConstraints(), messageConstraints(), pushConstraints())
 }
 
 // notCallout: the key does not name the callout account.

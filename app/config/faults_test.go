@@ -87,7 +87,7 @@ usher.yaml:4:61: nats.creds_file: conflicts with nats.user
 		},
 		{
 			"no further fault of a key with an invalid value", required + "audit: {to: File, file: f}",
-			"usher.yaml:4:13: audit.to: expected one of stderr, file, off, found \"File\"\n  hint: did you mean \"file\"?",
+			"usher.yaml:4:13: audit.to: expected one of stderr, file, stream, off, found \"File\"\n  hint: did you mean \"file\"?",
 		},
 		{"certificate without key", required + "nats: {tls: {cert_file: c}}", `usher.yaml:4:25: nats.tls.cert_file: needs nats.tls.key_file
   hint: set both or neither`},
@@ -135,7 +135,7 @@ usher.yaml:3:80: accounts.healthcheck: is the same account as accounts.callout (
 		{"audit to no file", required + "audit: {to: file}", `usher.yaml:4:13: audit.to: needs audit.file
   hint: set audit.file, or choose another value`},
 		{"audit file without audit to it", required + "audit: {file: a}", `usher.yaml:4:15: audit.file: is set, but audit.to is "stderr"
-  hint: set audit.to: file, or leave audit.file out`},
+  hint: set audit.to to one of file, stream; or leave audit.file out`},
 		{"directory file missing", live + "directory: {from: file}", `usher.yaml:3:19: directory.from: needs directory.file
   hint: set directory.file, or choose another value`},
 		{"directory file missing by default", live + "directory: {create_bucket: true}", `usher.yaml:3:1: directory.file: is missing

@@ -70,6 +70,7 @@ var invalid = map[string][]string{
 	},
 	"port":                {"[\"\"]", "[\"0\"]", "[\"65536\"]", "[http]"},
 	"dead-letter-subject": {"a..b", "'a b'", "'a.*'", "'a.>'", "'{other}'", ".a"},
+	"subject-prefix":      {"a..b", "'a b'", "'a.*'", "'a.>'", "'{project}'", ".a"},
 	"claims":              {"[hd]", "['=x']", "[hd=]", "[hd=a, hd=b]"},
 	"nats-urls-or-none":   {`[""]`, "[localhost]", "[http://a]", "[nats://me:secret@a:4222]", "[nats://a, wss://b]"},
 	"channel-subject":     {"stan", "'{channel}.{channel}'", "'stan..{channel}'", "'stan.*.{channel}'", "'stan.{channel}.>'", "'stan {channel}'", "'stan.{other}'", "'.{channel}'"},

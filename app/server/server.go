@@ -88,7 +88,7 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 	}
 	opts, err := natsconn.ServiceOptions(cfg)
 	if err == nil {
-		srv.audit, err = assembly.OpenAudit(&cfg.Audit, log, stderr)
+		srv.audit, err = assembly.OpenAudit(&assembly.AuditConfig{Config: cfg, Keyring: srv.Parts.Keyring.Keyring, Log: log, Stderr: stderr, Now: srv.Parts.Now})
 	}
 	if err != nil {
 		return nil, errors.Join(fault.InConfig(err), srv.Parts.Store.Close())

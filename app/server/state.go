@@ -139,6 +139,10 @@ func (srv *Server) registerState() {
 			Read: func() []metrics.Sample { return sample(float64(srv.audit.Lost())) },
 		},
 		metrics.State{
+			Name: "usher_audit_events_waiting", Help: "Audit events that wait to be stored in the stream (audit.to: stream), in memory and in the spool file.",
+			Read: func() []metrics.Sample { return sample(float64(srv.audit.Waiting())) },
+		},
+		metrics.State{
 			Name: "usher_traces_dropped_total", Counter: true, Labels: []string{"source"},
 			Help: "Requests that were chosen for a trace and left out, because no more than 100 a second are traced: authorization requests (callout), API requests (api).",
 			Read: srv.tracesDropped,

@@ -12,6 +12,7 @@ import (
 	"usher/cmd/usher/cmdutil"
 	"usher/cmd/usher/remote"
 	"usher/internal/fault"
+	"usher/issuer"
 
 	"github.com/google/uuid"
 	"github.com/urfave/cli/v2"
@@ -111,7 +112,14 @@ func createAdminKey(c *cli.Context, cfg *config.Config, a *adminKey) error {
 	if note != "" {
 		return errors.Join(&fault.Error{Kind: fault.Runtime, Err: errors.New(note), Hint: "find the cause with usher check"}, stop())
 	}
-	events, err := assembly.OpenAudit(&cfg.Audit, slog.New(slog.DiscardHandler), c.App.ErrWriter)
+	keys, err := assembly.LoadKeyring(cfg)
+	if err != nil {
+		return errors.Join(err, stop())
+	}
+	events, err := assembly.OpenAudit(&assembly.AuditConfig{
+		Config: cfg, Keyring: func() *issuer.Keyring { return keys }, Spool: assembly.NoSpool,
+		Log: slog.New(slog.DiscardHandler), Stderr: c.App.ErrWriter, Now: time.Now,
+	})
 	if err != nil {
 		return errors.Join(fault.InConfig(err), stop())
 	}

@@ -40,7 +40,7 @@ func TestCheckDirectoryInNATS(t *testing.T) {
 func TestCheckEmbedded(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--kv")
-	in.Edit(t, setup.FileConfig, "from: kv", "from: embedded")
+	in.Edit(t, setup.FileConfig, "  from: kv\n", "  from: embedded\n")
 	in.Edit(t, setup.FileConfig, "#store_dir: \"\"", "store_dir: store")
 	in.NatsServer(t)
 	checkLive(t, in.Config()).finds(t, cmdutil.ExitOK, "directory", "warning", "does not exist yet")

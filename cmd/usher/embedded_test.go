@@ -31,7 +31,7 @@ func TestEmbedded(t *testing.T) {
 	}
 	events, err := os.ReadFile(in.Path(setup.FileAudit))
 	callouttest.Must(t, err)
-	first, second, _ := strings.Cut(string(events), "\n")
+	first, second, _ := strings.Cut(string(events), `"reason":"close"`)
 	if !strings.Contains(first, `"outcome":"changed","action":"bootstrap"`) || !strings.Contains(second, `"outcome":"refused"`) {
 		t.Errorf("not in the audit:\n%s", events)
 	}

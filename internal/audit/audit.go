@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"usher/internal/audit/chain"
 	"usher/internal/secret"
 )
 
@@ -83,20 +84,43 @@ type Log struct {
 	onError func(error) // may be nil
 	observe func(*Event)
 	close   sync.Once
+	chain   *chain.Writer // nil: lines are written as they are
 }
+
+// A checkpoint is written after this many lines, and this long after the last one if there
+// are any.
+const (
+	checkpointLines    = 1000
+	CheckpointInterval = time.Minute
+)
+
+// signing bounds the time for one signature, which a program may make. Events wait for it.
+const signing = 2 * time.Second
 
 // New returns a Log that writes JSON lines to w until Close. It calls onError, unless
 // that is nil, with the first error after a successful write, and with ErrStuck.
 func New(w io.Writer, onError func(error)) *Log {
-	l := &Log{
+	l := newLog(w, onError)
+	go l.run()
+	return l
+}
+
+// NewChained is New with lines that w chains and signs.
+func NewChained(w *chain.Writer, onError func(error)) *Log {
+	l := newLog(w, onError)
+	l.chain = w
+	go l.run()
+	return l
+}
+
+func newLog(w io.Writer, onError func(error)) *Log {
+	return &Log{
 		events:  make(chan event, queueLength),
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
 		handler: slog.NewJSONHandler(w, &slog.HandlerOptions{ReplaceAttr: noLevel}),
 		onError: onError,
 	}
-	go l.run()
-	return l
 }
 
 // Write queues one decision. It waits up to 250 ms while the queue is full, and not at
@@ -165,10 +189,22 @@ func (l *Log) Close(ctx context.Context) error {
 
 func (l *Log) run() {
 	defer close(l.done)
+	var tick <-chan time.Time
+	if l.chain != nil {
+		ticker := time.NewTicker(CheckpointInterval)
+		defer ticker.Stop()
+		tick = ticker.C
+		l.checkpoint(chain.Start)
+		defer l.checkpoint(chain.Close)
+	}
 	for {
 		select {
 		case e := <-l.events:
 			l.write(e)
+		case <-tick:
+			if lines := l.chain.Unsigned(); lines > 0 {
+				l.checkpoint(chain.Interval)
+			}
 		case <-l.stop:
 			for {
 				select {
@@ -182,11 +218,26 @@ func (l *Log) run() {
 	}
 }
 
+func (l *Log) checkpoint(reason chain.Reason) {
+	ctx, cancel := context.WithTimeout(context.Background(), signing)
+	defer cancel()
+	if err := l.chain.Checkpoint(ctx, reason, l.lost.Load()); err != nil {
+		l.reportError(err)
+	}
+}
+
 func (l *Log) write(e event) {
 	err := l.handler.Handle(context.Background(), e.record())
 	if err == nil {
 		l.stuck.Store(false)
 		l.failing.Store(false)
+		if l.chain == nil {
+			return
+		}
+		// Each multiple: a key that cannot sign is not asked again for every line.
+		if lines := l.chain.Unsigned(); lines > 0 && lines%checkpointLines == 0 {
+			l.checkpoint(chain.Interval)
+		}
 		return
 	}
 	l.lost.Add(1)

@@ -1,7 +1,10 @@
 package audit
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 
@@ -54,4 +57,39 @@ func (a *File) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.f.Close()
+}
+
+// tailSize bounds what LastLine reads. No line of the audit is longer.
+const tailSize = 16 << 20
+
+// LastLine returns the last line of the file at path, without its line end; nil: it is empty or
+// does not exist. torn: it has no line end.
+func LastLine(path string) (line []byte, torn bool, err error) {
+	f, err := os.Open(path) //nolint:gosec // the operator's own path
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read audit file: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // read only
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return nil, false, err
+	}
+	for size := int64(64 << 10); ; size *= 2 {
+		from := max(0, info.Size()-size)
+		tail := make([]byte, info.Size()-from)
+		if _, err := f.ReadAt(tail, from); err != nil {
+			return nil, false, fmt.Errorf("read audit file: %w", err)
+		}
+		whole, ended := bytes.CutSuffix(tail, []byte("\n"))
+		i := bytes.LastIndexByte(whole, '\n')
+		if i >= 0 || from == 0 {
+			return whole[i+1:], !ended, nil
+		}
+		if size >= tailSize {
+			return nil, !ended, nil
+		}
+	}
 }

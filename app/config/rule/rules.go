@@ -129,6 +129,7 @@ func Rules() Table {
 			"no user name or password in them; `ws` and `wss` not together with `nats` and `tls`"), natsURLsOrNone},
 		{"port", Fixed("a port from 1 to 65535"), onString(checkPort)},
 		{"dead-letter-subject", Fixed("tokens of letters, digits, `-`, `_`, `{project}` and `{subscription}`"), onString(checkDeadLetterSubject)},
+		{"subject-prefix", Fixed("tokens of letters, digits, `-` and `_`"), onString(checkSubjectPrefix)},
 		{"channel-subject", Fixed("tokens of letters, digits, `-` and `_`, with `{channel}` once"), onString(checkChannelSubject)},
 	}
 }

@@ -257,6 +257,18 @@ func checkChannelSubject(text string) (message, hint string) {
 	return "", ""
 }
 
+func checkSubjectPrefix(text string) (message, hint string) {
+	if message, hint = refuseSecret(text, "a subject"); message != "" {
+		return message, hint
+	}
+	for token := range strings.SplitSeq(text, ".") {
+		if token == "" || strings.Trim(strings.ToLower(token), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return "expected tokens of letters, digits, - and _, found " + secret.Quote(text), "such as usher.audit"
+		}
+	}
+	return "", ""
+}
+
 func isPort(text string) bool {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && n > 0

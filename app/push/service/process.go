@@ -78,7 +78,7 @@ func (p *Process) open(stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if p.audit, err = assembly.OpenAudit(&p.cfg.Audit, p.log, stderr); err != nil {
+	if p.audit, err = assembly.OpenAudit(&assembly.AuditConfig{Config: p.cfg, Keyring: p.parts.Keyring.Keyring, Spool: "-push", Log: p.log, Stderr: stderr, Now: p.parts.Now}); err != nil {
 		return fault.InConfig(err)
 	}
 	opts, err := natsconn.ServiceOptions(p.cfg)
