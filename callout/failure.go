@@ -20,6 +20,13 @@ func (s *Service) withinHostLimit(x *exchange) bool {
 	return s.withinLimit(x, (*ratelimit.Failures).HostExhausted, "too many attempts from this host fail")
 }
 
+// LimitFailures sets how many failed attempts a second one host, and one credential, may have; 0: any
+// number. Those that were counted before are forgotten,
+// if it is another number.
+func (s *Service) LimitFailures(perHost, perCredential float64) {
+	s.failures.Limit(perHost, perCredential, 0)
+}
+
 // withinLimit lets a request go on unless the failures are exhausted at the verifier that
 // would refuse it, or that would have to wait to know. A live session is then decided without
 // what is presented: the server serves nobody else until it has an answer.

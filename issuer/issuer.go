@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nkeys"
@@ -23,21 +24,39 @@ var (
 
 // Config sets how user JWTs are minted.
 type Config struct {
-	Policy      *permissions.Policy
+	Policy *permissions.Policy
+	Lifetimes
+	Now    func() time.Time
+	Random func() float64 // 0 ≤ x < 1
+}
+
+// Lifetimes say when user JWTs expire.
+type Lifetimes struct {
 	MaxLifetime time.Duration // cap on the lifetime of a user JWT; zero: no cap
 	Jitter      float64       // 0 to 1: the largest share of MaxLifetime that is subtracted at random where the cap applies; so with RenewalMargin
 	// RenewalMargin is how long before the credential the user JWT expires. A credential
 	// that ends sooner is granted to its end.
 	RenewalMargin time.Duration
-	Now           func() time.Time
-	Random        func() float64 // 0 ≤ x < 1
 }
 
 // Issuer turns grants into responses. Safe for concurrent use.
-type Issuer struct{ cfg Config }
+type Issuer struct {
+	cfg       Config
+	lifetimes atomic.Pointer[Lifetimes]
+}
 
 // New returns an Issuer.
-func New(cfg Config) *Issuer { return &Issuer{cfg: cfg} }
+func New(cfg Config) *Issuer {
+	i := &Issuer{cfg: cfg}
+	i.SetLifetimes(cfg.Lifetimes)
+	return i
+}
+
+// SetLifetimes sets when user JWTs expire that are issued from now on.
+func (i *Issuer) SetLifetimes(l Lifetimes) { i.lifetimes.Store(&l) }
+
+// Lifetimes returns what SetLifetimes has set.
+func (i *Issuer) Lifetimes() Lifetimes { return *i.lifetimes.Load() }
 
 // Recipient identifies the request that a response answers.
 type Recipient struct {
@@ -51,25 +70,25 @@ type Recipient struct {
 // From the margin and the cap a random duration is subtracted, so that clients that
 // connected at the same time do not reconnect at the same time.
 func (i *Issuer) Expiry(notAfter time.Time) time.Time {
-	now := i.cfg.Now()
-	notAfter = i.beforeEnd(notAfter, now)
-	if i.cfg.MaxLifetime <= 0 {
+	now, l := i.cfg.Now(), i.lifetimes.Load()
+	notAfter = i.beforeEnd(notAfter, now, l)
+	if l.MaxLifetime <= 0 {
 		return notAfter
 	}
-	end := now.Add(i.cfg.MaxLifetime)
+	end := now.Add(l.MaxLifetime)
 	if !notAfter.IsZero() && notAfter.Before(end) {
 		return notAfter
 	}
-	return end.Add(-i.jitter(i.cfg.MaxLifetime))
+	return end.Add(-i.jitter(l.MaxLifetime, l))
 }
 
 // beforeEnd returns the time that is the renewal margin, and its jitter, before the end of
 // a credential; or the end, if that time has passed.
-func (i *Issuer) beforeEnd(notAfter, now time.Time) time.Time {
-	if i.cfg.RenewalMargin <= 0 || notAfter.IsZero() {
+func (i *Issuer) beforeEnd(notAfter, now time.Time, l *Lifetimes) time.Time {
+	if l.RenewalMargin <= 0 || notAfter.IsZero() {
 		return notAfter
 	}
-	early := notAfter.Add(-i.cfg.RenewalMargin - i.jitter(i.cfg.RenewalMargin))
+	early := notAfter.Add(-l.RenewalMargin - i.jitter(l.RenewalMargin, l))
 	if early.Unix() <= now.Unix() {
 		return notAfter
 	}
@@ -77,8 +96,8 @@ func (i *Issuer) beforeEnd(notAfter, now time.Time) time.Time {
 }
 
 // jitter returns a random part of d.
-func (i *Issuer) jitter(d time.Duration) time.Duration {
-	return time.Duration(float64(d) * i.cfg.Jitter * i.cfg.Random())
+func (i *Issuer) jitter(d time.Duration, l *Lifetimes) time.Duration {
+	return time.Duration(float64(d) * l.Jitter * i.cfg.Random())
 }
 
 // Issue returns the signed response that admits id with grant g, and when the user

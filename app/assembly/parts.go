@@ -42,8 +42,8 @@ type Parts struct {
 // Ruleset returns what the identities and profiles in use say.
 func (p *Parts) Ruleset() *callout.Ruleset { return p.ruleset.Load() }
 
-// Use puts the identities and profiles of a valid configuration into force. Every decision
-// that begins after it returns goes by them.
+// Use puts those keys of a valid configuration into force that take effect at a reload and that
+// decide about requests. Every decision that begins after it returns goes by them.
 func (p *Parts) Use(cfg *config.Config) error {
 	rules, problems := cfg.IdentityRules()
 	if len(problems) > 0 {
@@ -54,9 +54,17 @@ func (p *Parts) Use(cfg *config.Config) error {
 		return err
 	}
 	policy := *p.Policy
-	policy.Profiles = cfg.GrantProfiles()
+	policy.Profiles, policy.AnyMQTTClientID = cfg.GrantProfiles(), anyMQTTClientID(cfg.Accounts.MQTTClientIDs)
 	p.ruleset.Store(&callout.Ruleset{Policy: &policy, Rules: rules, Digest: digest})
+	if p.Issuer != nil { // else it is made of this configuration
+		p.Issuer.SetLifetimes(lifetimes(cfg))
+	}
 	return nil
+}
+
+func lifetimes(cfg *config.Config) issuer.Lifetimes {
+	of := &cfg.UserJWT
+	return issuer.Lifetimes{MaxLifetime: of.MaxLifetime, Jitter: of.Jitter, RenewalMargin: of.RenewalMargin}
 }
 
 // Policy returns the policy of a configuration.
@@ -183,17 +191,16 @@ func New(cfg *config.Config, log *slog.Logger, on Observers) (*Parts, error) {
 		Ruleset:  p.Ruleset,
 	}
 	p.Issuer = issuer.New(issuer.Config{
-		Policy:        p.Policy,
-		MaxLifetime:   cfg.UserJWT.MaxLifetime,
-		Jitter:        cfg.UserJWT.Jitter,
-		RenewalMargin: cfg.UserJWT.RenewalMargin,
-		Now:           now,
-		Random:        rand.Float64,
+		Policy:    p.Policy,
+		Lifetimes: lifetimes(cfg),
+		Now:       now,
+		Random:    rand.Float64,
 	})
 	return p, nil
 }
 
 // ExplanationInputs returns the inputs of package explanation.
 func (p *Parts) ExplanationInputs() explanation.Inputs {
-	return explanation.Inputs{Decider: p.Decider, Now: p.Now, Keyring: p.Keyring.Keyring, MaxLifetime: p.cfg.UserJWT.MaxLifetime, RenewalMargin: p.cfg.UserJWT.RenewalMargin}
+	l := p.Issuer.Lifetimes()
+	return explanation.Inputs{Decider: p.Decider, Now: p.Now, Keyring: p.Keyring.Keyring, MaxLifetime: l.MaxLifetime, RenewalMargin: l.RenewalMargin}
 }

@@ -45,7 +45,7 @@ func largestAnswer(ctx context.Context, cfg *config.Config, keys *issuer.Keyring
 		return none
 	}
 	mint := issuer.New(issuer.Config{
-		Policy: assembly.Policy(cfg), MaxLifetime: cfg.UserJWT.MaxLifetime,
+		Policy: assembly.Policy(cfg), Lifetimes: issuer.Lifetimes{MaxLifetime: cfg.UserJWT.MaxLifetime},
 		Now: time.Now, Random: func() float64 { return 0 },
 	})
 	ctx, cancel := context.WithTimeout(ctx, operatormode.MintTimeout)

@@ -13,10 +13,10 @@ type Config struct {
 	Operator    Operator          `yaml:"operator" doc:"Operator mode only. What usher nkey, usher project and usher check need to read and change account JWTs. usher serve uses this section only if operator.create_accounts is true."`
 	Directory   Directory         `yaml:"directory" doc:"Where users, projects, ACLs and API key digests are stored."`
 	Credentials Credentials       `yaml:"credentials" doc:"Kinds of credentials beside API keys and nkeys, which usher always accepts. A kind whose list is empty, or whose section is not set, is off."`
-	Identities  Identities        `yaml:"identities" doc:"What identities get that are not of the directory, such as those of an identity provider."`
-	Profiles    []Profile         `yaml:"profiles" default:"[]" rule:"unique-names" doc:"What internal services may do: the subjects of each in its account, and nothing else. A rule of identities gives a profile to an identity (docs/how-to/internal-services.md). usher reloads them when usher.yaml changes (docs/reference/configuration.md#reload)."`
+	Identities  Identities        `yaml:"identities" reload:"live" doc:"What identities get that are not of the directory, such as those of an identity provider."`
+	Profiles    []Profile         `yaml:"profiles" reload:"live" default:"[]" rule:"unique-names" doc:"What internal services may do: the subjects of each in its account, and nothing else. A rule of identities gives a profile to an identity (docs/how-to/internal-services.md)."`
 	Callout     Callout           `yaml:"callout" doc:"How usher processes authorization requests."`
-	UserJWT     UserJWT           `yaml:"user_jwt" doc:"The user JWT that usher issues for a granted connection."`
+	UserJWT     UserJWT           `yaml:"user_jwt" reload:"live" doc:"The user JWT that usher issues for a granted connection."`
 	Sessions    Sessions          `yaml:"sessions" doc:"Live sessions: the connections that usher has granted (docs/explanation/sessions.md)."`
 	Revocation  SessionRevocation `yaml:"revocation" doc:"What happens to a session whose grant loses something, or whose credential is no longer good."`
 	HealthCheck HealthCheck       `yaml:"healthcheck" doc:"The health check, which connects as a client does. Set it together with accounts.healthcheck."`
@@ -72,7 +72,7 @@ type Accounts struct {
 	HealthCheck     string   `yaml:"healthcheck" rule:"account" doc:"Account for usher's own health check. If empty, there is no health check."`
 	Scopes          []string `yaml:"scopes" default:"[]" rule:"scopes" doc:"Roles whose permissions come from the template of a scoped signing key and not from the directory. The role of the scoped signing key in the account JWT must have the same name. Operator mode only. A change of this list takes effect after a restart of usher. A change of the template takes effect at once: nats-server closes the affected connections, and clients reconnect with the new permissions."`
 
-	MQTTClientIDs map[string]string `yaml:"mqtt_client_ids" default:"{}" rule:"mqtt-client-ids" doc:"Which client IDs MQTT clients may use, by account. All users of an account share its MQTT sessions: a client that connects with the ID of another one takes over its session and the messages that wait in it. user (the default): the client ID must be the user's name, or begin with the name and a colon, such as alice:phone. any: every user of the account may use every ID."`
+	MQTTClientIDs map[string]string `yaml:"mqtt_client_ids" reload:"live" default:"{}" rule:"mqtt-client-ids" doc:"Which client IDs MQTT clients may use, by account. All users of an account share its MQTT sessions: a client that connects with the ID of another one takes over its session and the messages that wait in it. user (the default): the client ID must be the user's name, or begin with the name and a colon, such as alice:phone. any: every user of the account may use every ID."`
 }
 
 // The values of accounts.mqtt_client_ids.
@@ -135,7 +135,7 @@ type Callout struct {
 	Workers      int           `yaml:"workers" default:"0" rule:"between=0..4096" doc:"Number of requests that compute at once, of all connections together (CPU slots). A request that waits for a slow verifier takes none; one that waits for a signing program does. 0: twice the number of cores, and at least 4."`
 	Queue        int           `yaml:"queue" default:"8192" rule:"between=1..1000000" doc:"Number of requests that may wait to be processed, shared by nats.connections. They have at most 64 KiB each on average. When the queue is full, usher sheds a request of the host that has the most waiting requests: it does not answer it, so the client retries."`
 	Order        string        `yaml:"order" default:"adaptive" rule:"one-of=adaptive|oldest_first|newest_first" doc:"Which waiting request of a host is next; hosts are served round-robin. adaptive: oldest first while all that wait can be served within callout.budget, otherwise newest first, because that client waits longest from now on. docs/explanation/storms.md has the measurement."`
-	Failures     Failures      `yaml:"failures" doc:"Rate limits for failed attempts. usher does not answer attempts above a limit. Attempts that will be granted are not limited, so many clients can share an address. Each usher instance counts separately."`
+	Failures     Failures      `yaml:"failures" reload:"live" doc:"Rate limits for failed attempts. usher does not answer attempts above a limit. Attempts that will be granted are not limited, so many clients can share an address. Each usher instance counts separately."`
 	ClockSkew    time.Duration `yaml:"clock_skew" default:"5s" rule:"not-negative at-most=5m" doc:"Maximum difference between the clocks of usher and of the servers."`
 	DrainTimeout time.Duration `yaml:"drain_timeout" default:"10s" rule:"positive" doc:"How long usher waits for requests in progress before it stops."`
 }
@@ -165,7 +165,7 @@ type HTTP struct {
 
 // Log configures the log.
 type Log struct {
-	Level  string `yaml:"level" default:"info" rule:"one-of=debug|info|warn|error" doc:"Minimum level of the messages that usher logs."`
+	Level  string `yaml:"level" reload:"live" default:"info" rule:"one-of=debug|info|warn|error" doc:"Minimum level of the messages that usher logs."`
 	Format string `yaml:"format" default:"text" rule:"one-of=text|json" doc:"Format of a log line."`
 }
 

@@ -45,16 +45,18 @@ func Example(values map[string]string) ([]byte, error) {
 const markdownReload = "\n" +
 	"## Reload\n" +
 	"\n" +
-	"usher reads the file again when it changes, and on SIGHUP. `identities` and `profiles`\n" +
-	"hold from then on: for every decision that begins after the reload, and one decision\n" +
-	"sees either all of the old or all of the new. Every other key needs a restart; the log\n" +
-	"names those that have changed, and the metric `usher_configuration_restart_needed` is 1\n" +
-	"until then.\n" +
+	"usher reads the file again when it changes, on SIGHUP, and when `usher reload` asks for it. Keys\n" +
+	"with \"A change takes effect at a reload\" hold from then on, without closing a connection:\n" +
+	"for every decision that begins after the reload, and one decision sees either all of the old\n" +
+	"or all of the new `identities` and `profiles`. Every other key needs a restart; the log and\n" +
+	"`usher reload` name those that have changed, and the metric\n" +
+	"`usher_configuration_restart_needed` is 1 until then. `usher config diff` compares the file with\n" +
+	"what the running ushers use.\n" +
 	"\n" +
-	"A faulty file changes nothing. The log has each fault with file, line and key, and the\n" +
-	"last good identities and profiles stay in use. The same holds for rules that go with the\n" +
-	"changed `credentials` or `accounts` of the file, but not with those in use: restart usher.\n" +
-	"With several instances, each reads its own file.\n"
+	"A faulty file changes nothing. The log has each fault with file, line and key, and what was\n" +
+	"in force before stays so. The same holds for rules that go with the changed `credentials` or\n" +
+	"`accounts` of the file, but not with those in use: restart usher. With several instances, each\n" +
+	"reads its own file. `usher push` takes every change with a restart.\n"
 
 const markdownHead = "<!-- Made by go generate ./app/config from the tags in app/config/config.go. Do not edit. -->\n" + `# Configuration
 

@@ -48,7 +48,7 @@ func TestReload(t *testing.T) {
 		"a rule":                                {"{id}", "{claims.name}", false, "", ""},
 		"match":                                 {"  rules:", "  match: all\n  rules:", false, "", ""},
 		"a subject of a profile":                {"[a]", "[b]", false, "", ""},
-		"other keys":                            {"profiles:", "log: {level: debug}\nuser_jwt: {jitter: 0}\nprofiles:", true, "user_jwt.jitter, log.level", ""},
+		"other keys":                            {"profiles:", "log: {level: debug, format: json}\nuser_jwt: {jitter: 0}\naudit: {to: 'off'}\nprofiles:", true, "log.format, audit.to", ""},
 		"a rule and an authority":               {"corp", "other", false, "", "usher.yaml:6:59: identities.rules[0].when[0].equals: "},
 		"a profile and its account":             {"callout: AUTH, system: SYS}", "callout: NEW, system: SYS}\n", true, "accounts.callout", ""},
 		"a profile in the account that is used": {reloadBase, strings.NewReplacer("AUTH", "NEW", "APP", "AUTH").Replace(reloadBase), false, "", "usher.yaml:7:37: profiles[0].account: is the callout account"},
@@ -72,7 +72,7 @@ func TestReload(t *testing.T) {
 			}
 			got, err := next.IdentitiesDigest()
 			callouttest.Must(t, err)
-			if (got == digest) != tt.same || next.Log.Level != "info" || next.Accounts.Callout != "AUTH" {
+			if (got == digest) != tt.same || next.Accounts.Callout != "AUTH" {
 				t.Errorf("digest %x, before %x; %+v", got, digest, next.Log)
 			}
 		})

@@ -155,7 +155,7 @@ func TestConfigurationReloadUnderLoad(t *testing.T) {
 		before := granted.Load()
 		s.write(t, text)
 		callouttest.Eventually(t, "the file is loaded, and clients connect", func() bool {
-			return strings.Count(s.log.String(), "identities and profiles loaded") > i && granted.Load() >= before+10
+			return strings.Count(s.log.String(), "configuration loaded") > i && granted.Load() >= before+10
 		})
 	}
 	stop()

@@ -23,6 +23,7 @@ import (
 	"usher/app/assembly"
 	"usher/app/collector"
 	"usher/app/config"
+	"usher/app/logger"
 	messages "usher/app/messages/service"
 	"usher/app/natsconn"
 	pushing "usher/app/push/service"
@@ -42,6 +43,7 @@ type Server struct {
 	cfg              *config.Config
 	Parts            *assembly.Parts
 	log              *slog.Logger
+	logLevel         *slog.LevelVar
 	audit            *assembly.Audit
 	registry         *prometheus.Registry
 	directoryReloads *reloads
@@ -60,7 +62,7 @@ type Server struct {
 	messages         *messages.Service // nil: off
 	push             *pushing.Inside
 	ObserveAPI       func(metrics.APIRequest) // counts a request of the API; nil: off
-	AroundReload     func(reload func())      // runs a reload after SIGHUP
+	AroundReload     func(reload func())      // runs a reload
 	serviceTokens    []rest.ServiceToken
 	sessions         *liveSessions
 	started          atomic.Bool
@@ -71,17 +73,17 @@ type Server struct {
 // New reads all files and connects nothing. Log lines, and audit events without a file of
 // their own, go to stderr.
 func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
-	log, err := NewLogger(&cfg.Log, stderr)
+	log, level, err := logger.New(&cfg.Log, stderr)
 	if err != nil {
 		return nil, fault.InConfig(err)
 	}
-	srv := &Server{cfg: cfg, log: log, registry: prometheus.NewRegistry(), forgetting: newForgetting(), AroundReload: func(reload func()) { reload() }}
+	srv := &Server{cfg: cfg, log: log, logLevel: level, registry: prometheus.NewRegistry(), forgetting: newForgetting(), AroundReload: func(reload func()) { reload() }}
 	srv.directoryReloads = newReloads(srv.registry, "directory",
 		"Reloads of the directory by result. After a failed reload the last good directory stays in use.")
 	srv.keyringReloads = newReloads(srv.registry, "keyring",
 		"Reloads of the keyring by result. After a failed reload the last good keyring stays in use.")
 	srv.identityReloads = newReloads(srv.registry, "identities",
-		"Reloads of usher.yaml by result. After a failed reload the last good identities and profiles stay in use.")
+		"Reloads of usher.yaml by result. After a failed reload what was in force before stays so.")
 	srv.Parts, err = assembly.New(cfg, log, assembly.Observers{Directory: srv.onDirectoryReload, Changed: srv.onBucketChange, Keyring: srv.onKeyringReload})
 	if err != nil {
 		return nil, err
@@ -266,7 +268,7 @@ func (srv *Server) Serve(ctx context.Context, started func()) (err error) {
 	srv.started.Store(true)
 	backgroundCtx, stop := context.WithCancel(context.Background())
 	var background sync.WaitGroup
-	background.Go(func() { onHangup(backgroundCtx, hangup, func() { srv.AroundReload(srv.reload) }) })
+	background.Go(func() { onHangup(backgroundCtx, hangup, func() { srv.reload("SIGHUP") }) })
 	background.Go(func() { srv.healthToken().Renew(backgroundCtx) })
 	background.Go(func() { srv.messages.Run(backgroundCtx) })
 	background.Go(func() { srv.push.Run(ctx) }) // drains at once

@@ -91,6 +91,9 @@ func (srv *Server) startExchange(ctx context.Context) error {
 	if err := l.exchange.Start(); err != nil {
 		return err
 	}
+	if err := srv.serveControl(); err != nil {
+		return err
+	}
 	if err := l.startRefusals(ctx); err != nil {
 		return err
 	}

@@ -131,7 +131,7 @@ func StartServiceNoWait(tb testing.TB, cfg ServiceConfig) *Service {
 		Budget:   cfg.Budget, Leeway: cfg.Leeway, Version: "0.0.0-test",
 		Decider: s.Decider,
 		Issuer: issuer.New(issuer.Config{
-			Policy: policy, MaxLifetime: cfg.MaxLifetime, Jitter: 0.1, Now: cfg.Now, Random: mathrand.Float64,
+			Policy: policy, Lifetimes: issuer.Lifetimes{MaxLifetime: cfg.MaxLifetime, Jitter: 0.1}, Now: cfg.Now, Random: mathrand.Float64,
 		}),
 		Keyring: s.Keyring,
 		Log:     log,

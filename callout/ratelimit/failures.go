@@ -25,20 +25,34 @@ const (
 // Failures limits the rate of failed attempts by host and by credential, with
 // token buckets. Successful attempts take no token. Safe for concurrent use.
 type Failures struct {
-	now         func() time.Time
-	hosts       buckets
-	credentials buckets
-	seed        maphash.Seed
+	now    func() time.Time
+	limits atomic.Pointer[limits]
+	seed   maphash.Seed
+}
+
+// limits are the buckets of one configuration.
+type limits struct {
+	perHost, perCredential float64
+	burst                  int
+	hosts, credentials     buckets
 }
 
 // New returns Failures without failures.
 func New(cfg Config) *Failures {
-	return &Failures{
-		now:         cfg.Now,
-		hosts:       newBuckets(cfg.PerHost, cfg.Burst),
-		credentials: newBuckets(cfg.PerCredential, cfg.Burst),
-		seed:        maphash.MakeSeed(),
+	f := &Failures{now: cfg.Now, seed: maphash.MakeSeed()}
+	f.Limit(cfg.PerHost, cfg.PerCredential, cfg.Burst)
+	return f
+}
+
+// Limit sets other limits, as in Config. Failures that were recorded before are forgotten, unless
+// the limits are the same.
+func (f *Failures) Limit(perHost, perCredential float64, burst int) {
+	if l := f.limits.Load(); l != nil && l.perHost == perHost && l.perCredential == perCredential && l.burst == burst {
+		return
 	}
+	f.limits.Store(&limits{
+		perHost: perHost, perCredential: perCredential, burst: burst, hosts: newBuckets(perHost, burst), credentials: newBuckets(perCredential, burst),
+	})
 }
 
 // Attempt identifies the host and the credential of an attempt.
@@ -63,10 +77,10 @@ func (a Attempt) Credential() (hash uint64, ok bool) { return a.credential, !a.n
 
 // Record counts a failed attempt.
 func (f *Failures) Record(a Attempt) {
-	now := f.now()
-	f.hosts.take(a.host, now)
+	now, l := f.now(), f.limits.Load()
+	l.hosts.take(a.host, now)
 	if !a.noCredential {
-		f.credentials.take(a.credential, now)
+		l.credentials.take(a.credential, now)
 	}
 }
 
@@ -74,16 +88,19 @@ func (f *Failures) Record(a Attempt) {
 // attempt may still succeed: the result can depend on what else the client requests
 // and where it connects from.
 func (f *Failures) CredentialExhausted(a Attempt) bool {
-	return !a.noCredential && f.credentials.exhausted(a.credential, f.now())
+	return !a.noCredential && f.limits.Load().credentials.exhausted(a.credential, f.now())
 }
 
 // HostExhausted reports whether the host has no failures left. The next attempt may
 // still succeed: many clients can share an address.
-func (f *Failures) HostExhausted(a Attempt) bool { return f.hosts.exhausted(a.host, f.now()) }
+func (f *Failures) HostExhausted(a Attempt) bool {
+	return f.limits.Load().hosts.exhausted(a.host, f.now())
+}
 
 // Size returns how many hosts and credentials have failures.
 func (f *Failures) Size() (hosts, credentials int) {
-	return int(f.hosts.size.Load()), int(f.credentials.size.Load())
+	l := f.limits.Load()
+	return int(l.hosts.size.Load()), int(l.credentials.size.Load())
 }
 
 // buckets holds a token bucket for each source that has failed.

@@ -18,6 +18,7 @@ import (
 	"usher/cmd/usher/pki"
 	"usher/cmd/usher/push"
 	"usher/cmd/usher/remote"
+	"usher/cmd/usher/running"
 	"usher/cmd/usher/session"
 	"usher/internal/fault"
 	"usher/internal/nearest"
@@ -56,11 +57,11 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Action:         groupAction,
 		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version, like usher version"}},
 		Commands: slices.Concat(
-			cmdutil.Categorize("Run usher", dev.Command(), initialize.Command(), bootstrapCommand(), serveCommand(), push.Command()),
+			cmdutil.Categorize("Run usher", dev.Command(), initialize.Command(), bootstrapCommand(), serveCommand(), push.Command(), running.ReloadCommand()),
 			cmdutil.Categorize("Keys and tokens", apikeyCommand(), passwordCommand(), nkey.Command(), pki.Command(), login.Command()),
 			cmdutil.Categorize("Manage the directory", manage.UserCommand(), manage.KeyCommand(), manage.ProjectCommand(), manage.MemberCommand(),
 				manage.TopicCommand(), manage.SubscriptionCommand(), manage.ACLCommand(), manage.DirectoryCommand(), remote.ContextCommand()),
-			cmdutil.Categorize("Inspect and test", session.Command(), ban.Command(), checkCommand(), explainCommand(), identitiesCommand(), tryCommand(), bench.Command(), healthcheckCommand()),
+			cmdutil.Categorize("Inspect and test", session.Command(), ban.Command(), checkCommand(), running.ConfigCommand(), explainCommand(), identitiesCommand(), tryCommand(), bench.Command(), healthcheckCommand()),
 			cmdutil.Categorize("Help", versionCommand(), completionCommand(), completeCommand(), cmdutil.HelpCommand()),
 		),
 	}

@@ -110,8 +110,8 @@ func TestServeHangup(t *testing.T) {
 	})
 	callouttest.Must(t, os.Rename(in.Path("audit.jsonl"), in.Path("audit.1")))
 	p.signal(t, syscall.SIGHUP)
-	p.waitFor(t, "reloaded the directory on SIGHUP")
-	p.waitFor(t, "reloaded the keyring on SIGHUP")
+	p.waitFor(t, "msg=\"reloaded the directory\" by=SIGHUP")
+	p.waitFor(t, "msg=\"reloaded the keyring\" by=SIGHUP")
 	callouttest.Eventually(t, "the audit file is made anew", func() bool {
 		info, err := os.Stat(in.Path("audit.jsonl"))
 		return err == nil && info.Mode().Perm() == 0o600

@@ -142,7 +142,7 @@ func (o *Checker) userJWTs(ctx context.Context) {
 		view.Overhead = SealedBytes
 	}
 	mint := issuer.New(issuer.Config{
-		Policy: assembly.Policy(o.Cfg), MaxLifetime: o.Cfg.UserJWT.MaxLifetime,
+		Policy: assembly.Policy(o.Cfg), Lifetimes: issuer.Lifetimes{MaxLifetime: o.Cfg.UserJWT.MaxLifetime},
 		Now: func() time.Time { return o.now }, Random: func() float64 { return 0 },
 	})
 	for _, e := range Examples(o.Cfg, o.snapshot) {

@@ -114,6 +114,9 @@ func (t *Table) description(e *entry, elements string) string {
 	if e.elements != nil && elements != "" {
 		parts = append(parts, elements)
 	}
+	if e.live {
+		parts = append(parts, "A change takes effect at a reload.")
+	}
 	for _, text := range t.conditions(e) {
 		parts = append(parts, strings.ToUpper(text[:min(1, len(text))])+text[min(1, len(text)):]+".")
 	}

@@ -72,6 +72,7 @@ type entry struct {
 	tagged     bool                          // has a default tag
 	decoded    func() (reflect.Value, error) // the default, decoded once: make copies
 	doc, hint  string
+	live       bool // a running program takes a change
 	rules      []rule.Ref
 	required   bool
 }
@@ -101,6 +102,7 @@ func appendEntries(all []entry, parent entry) []entry {
 			doc:      f.Tag.Get("doc"),
 			hint:     f.Tag.Get("hint"),
 			required: f.Tag.Get("required") == "true",
+			live:     parent.live || f.Tag.Get("reload") == "live",
 		}
 		if e.section {
 			all = appendEntries(append(all, e), e)

@@ -6,8 +6,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"usher/app/logger"
 	"usher/app/push/service"
-	"usher/app/server"
 	"usher/app/systemd"
 	"usher/cmd/usher/cmdutil"
 	"usher/cmd/usher/remote"
@@ -39,7 +39,7 @@ func run(c *cli.Context) error {
 	if address := c.String("http-listen"); address != "" {
 		cfg.HTTP.Listen = address
 	}
-	log, err := server.NewLogger(&cfg.Log, c.App.ErrWriter)
+	log, _, err := logger.New(&cfg.Log, c.App.ErrWriter)
 	if err != nil {
 		return fault.InConfig(err)
 	}

@@ -1,4 +1,6 @@
-package server
+// Package logger makes the log of a running usher. Nothing that looks like a secret gets into it,
+// whatever its source.
+package logger
 
 import (
 	"context"
@@ -10,17 +12,26 @@ import (
 	"usher/internal/secret"
 )
 
-// NewLogger returns the log of a configuration. It shows nothing that looks like a secret.
-func NewLogger(cfg *config.Log, w io.Writer) (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
-		return nil, fmt.Errorf("log.level: %w", err)
+// New returns the log of a configuration, and its level, which can be changed. It shows
+// nothing that looks like a secret.
+func New(cfg *config.Log, w io.Writer) (*slog.Logger, *slog.LevelVar, error) {
+	level := new(slog.LevelVar)
+	if err := SetLevel(level, cfg); err != nil {
+		return nil, nil, err
 	}
 	opts := &slog.HandlerOptions{Level: level}
 	if cfg.Format == "json" {
-		return slog.New(redacting{slog.NewJSONHandler(w, opts)}), nil
+		return slog.New(redacting{slog.NewJSONHandler(w, opts)}), level, nil
 	}
-	return slog.New(redacting{slog.NewTextHandler(w, opts)}), nil
+	return slog.New(redacting{slog.NewTextHandler(w, opts)}), level, nil
+}
+
+// SetLevel sets the level of a log to that of a configuration.
+func SetLevel(level *slog.LevelVar, cfg *config.Log) error {
+	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
+		return fmt.Errorf("log.level: %w", err)
+	}
+	return nil
 }
 
 // redacting is a handler that redacts what looks like a secret, whatever its source: an
