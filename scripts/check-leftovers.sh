@@ -4,6 +4,7 @@
 set -euo pipefail
 
 dir=$(mktemp -d)
+chmod 711 "$dir" # scripts/release starts a program in it as another user
 trap 'rm -rf "$dir"' EXIT
 rc=0
 TMPDIR=$dir "$@" || rc=$?

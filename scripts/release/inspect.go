@@ -54,7 +54,7 @@ func (a *artifacts) inspectPackages(r *Release) error {
 	if err := a.inspectRPM(); err != nil {
 		return err
 	}
-	fmt.Printf("deb and rpm: %d files as expected\n", found)
+	fmt.Printf("  deb and rpm: %d files as expected\n", found)
 	return nil
 }
 
@@ -144,7 +144,7 @@ func (a *artifacts) inspectImage(r *Release, dir string) error {
 	if !strings.HasPrefix(said, "usher "+r.Version+" ") {
 		return fmt.Errorf("image: usher version says %s, want %s", said, r.Version)
 	}
-	fmt.Printf("image: %s", said)
+	fmt.Printf("  usher version of the image: %s", said)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -75,7 +76,7 @@ func (a *artifacts) start(source, root string) error {
 	if err := reachable(filepath.Join(a.dir, "notify")); err != nil {
 		return err
 	}
-	args := command[1:]
+	args := slices.Clone(command[1:])
 	for i := range args {
 		args[i] = strings.Replace(args[i], "/etc/", root+"/etc/", 1)
 	}
@@ -100,7 +101,7 @@ func (a *artifacts) start(source, root string) error {
 	if user != nil {
 		who = fmt.Sprintf("user %d", user.Uid)
 	}
-	fmt.Printf("installed: %s as %s was ready, and stopped\n", strings.Join(command, " "), who)
+	fmt.Printf("  %s as %s was ready, and stopped\n", strings.Join(command, " "), who)
 	return nil
 }
 
