@@ -65,7 +65,6 @@ type Writer struct {
 	bytes   int
 	spool   *spool // nil: none
 	closing bool   // no more lines come
-	ended   bool   // the sender has ended
 	lost    uint64
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"usher/cmd/usher/auditlog"
 	"usher/cmd/usher/ban"
 	"usher/cmd/usher/bench"
 	"usher/cmd/usher/cmdutil"
@@ -61,7 +62,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			cmdutil.Categorize("Keys and tokens", apikeyCommand(), passwordCommand(), nkey.Command(), pki.Command(), login.Command()),
 			cmdutil.Categorize("Manage the directory", manage.UserCommand(), manage.KeyCommand(), manage.ProjectCommand(), manage.MemberCommand(),
 				manage.TopicCommand(), manage.SubscriptionCommand(), manage.ACLCommand(), manage.DirectoryCommand(), remote.ContextCommand()),
-			cmdutil.Categorize("Inspect and test", session.Command(), ban.Command(), checkCommand(), running.ConfigCommand(), explainCommand(), identitiesCommand(), tryCommand(), bench.Command(), healthcheckCommand()),
+			cmdutil.Categorize("Inspect and test", auditlog.Command(), session.Command(), ban.Command(), checkCommand(), running.ConfigCommand(), explainCommand(), identitiesCommand(), tryCommand(), bench.Command(), healthcheckCommand()),
 			cmdutil.Categorize("Help", versionCommand(), completionCommand(), completeCommand(), cmdutil.HelpCommand()),
 		),
 	}
