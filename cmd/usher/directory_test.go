@@ -77,7 +77,7 @@ func TestDirectory(t *testing.T) {
 	_, stderr = call(cmdutil.ExitConfig, "import", "--ams", site)
 	says(stderr, `projects.json: projects[0]: project "ARGO" has no NATS account`)
 	_, stderr = call(cmdutil.ExitOK, "import", "--ams", site, "--account", "APP", "--account", "ARGO2=LAB")
-	says(stderr, `role "admin_viewer" of user "UserB" skipped`)
+	says(stderr, `role "register_admin" of user "UserB" skipped`)
 	says(stderr, "+ project ARGO2 (account LAB, 1 member)")
 	if u := demoAPI(t, &announced{API: api}, strings.Repeat("b1", 32), http.MethodGet, "/v1/users/profile", ``); u["name"] != "UserB" {
 		t.Errorf("whose token it is: %v", u)
