@@ -100,7 +100,7 @@ func (srv *Server) maxPayload() int64 {
 // serverTLS returns the TLS of a listener, whose certificate is loaded again when it
 // changes.
 func (srv *Server) serverTLS(section string, files *config.APITLS) (*tls.Config, error) {
-	c := &listener.Certificate{Key: "api.tls", CertFile: files.CertFile, KeyFile: files.KeyFile, AllowGroup: srv.cfg.Keyring.AllowGroupReadable, Log: srv.log}
+	c := &listener.Certificate{Key: section, CertFile: files.CertFile, KeyFile: files.KeyFile, AllowGroup: srv.cfg.Keyring.AllowGroupReadable, Log: srv.log}
 	if _, err := c.Get(nil); err != nil {
 		err = fault.InConfig(fmt.Errorf("%s: %w", section, err))
 		var e *fault.Error
