@@ -99,6 +99,17 @@ func stored(t *testing.T, nc *nats.Conn, key string) map[string]int {
 	return ids
 }
 
+// waitStored waits until the stream answers and has a message.
+func waitStored(t *testing.T, nc *nats.Conn) {
+	t.Helper()
+	js, err := jetstream.New(nc)
+	callouttest.Must(t, err)
+	callouttest.Eventually(t, "the stream has messages", func() bool {
+		s, err := js.Stream(t.Context(), "USHER_AUDIT")
+		return err == nil && s.CachedInfo().State.Msgs > 0
+	})
+}
+
 func closeBoth(t *testing.T, log *audit.Log, w *auditstream.Writer) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -125,6 +136,9 @@ func TestRestartUnderLoad(t *testing.T) {
 	}
 	for i := range 2 {
 		put((i + 1) * events / 4)
+		// A nats-server that stops while it starts can panic, with a request to JetStream
+		// waiting: this one answers before it stops.
+		waitStored(t, nc)
 		b.Stop()
 		put((i+1)*events/4 + events/8)
 		b.Start(t)
