@@ -101,7 +101,7 @@ func checkUser(ctx context.Context, f *finding.List, cfg *config.Config, s *Serv
 		f.Fail(fault.Config, userCheck, s.URL, userHint(cfg), "it may not: %s", strings.Join(missing, "; "))
 	case !u.answered:
 		f.Fail(fault.Config, userCheck, s.URL, userHint(cfg), "the server does not answer it: is it a user of %s?", cfg.Accounts.System)
-	case u.byCallout:
+	case u.byCallout && cfg.Sessions.NKeyFile == "": // a user with an nkey of the server's configuration looks the same
 		f.Fail(fault.Config, userCheck, s.URL, "name it in auth_callout.auth_users", "the server asks usher about this user: while no usher answers, none can connect to close sessions")
 	default:
 		if more := u.more(); more != "" {

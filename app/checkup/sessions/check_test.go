@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 
 	"usher/app/apptest"
 	"usher/app/checkup/finding"
@@ -48,6 +49,22 @@ func serviceOptions(t *testing.T, cfg *config.Config) []nats.Option {
 	password, err := secretfile.Read(cfg.NATS.PasswordFile, false)
 	callouttest.Must(t, err)
 	return []nats.Option{nats.UserInfo(cfg.NATS.User, password), callouttest.ConnectTimeout()}
+}
+
+// A user with an nkey that is in auth_users is not taken for one whom usher let in.
+func TestUserWithNKey(t *testing.T) {
+	t.Parallel()
+	publish, subscribe := operator.SessionSubjects()
+	seed, public := callouttest.NewSeed(t, nkeys.PrefixByteUser)
+	file := filepath.Join(t.TempDir(), "closer.nk")
+	callouttest.WriteSeed(t, file, seed)
+	keys := callouttest.NewKeys(t)
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{
+		Keys: keys, AuthUsers: []string{public},
+		SystemUsers: []string{fmt.Sprintf(`{nkey: %s, permissions: {publish: ["%s"], subscribe: ["%s"]}}`, public, strings.Join(publish, `", "`), strings.Join(subscribe, `", "`))},
+	})
+	f := check(t, apptest.ConfigFor(t, srv, callouttest.KeyringDir(t, false, keys), map[string]string{"sessions.nkey_file": file}))
+	findingtest.Holds(t, f, fault.None, userCheck, finding.OK, "it can list and close connections, and nothing else")
 }
 
 // withUser returns the configuration for a server with that user of the system account, whose
