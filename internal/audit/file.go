@@ -69,6 +69,10 @@ func LastLine(path string) (line []byte, torn bool, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		// As after usher bootstrap was run as root, before the first start of the service.
+		return nil, false, fmt.Errorf("read audit file: %w; give it to the user that runs usher serve, and run commands that write the audit as that user", err)
+	}
 	if err != nil {
 		return nil, false, fmt.Errorf("read audit file: %w", err)
 	}
