@@ -11,3 +11,4 @@ trap 'rm -rf "$work"' EXIT
 go run ./scripts/dashboard -rules "$work/dashboard.rules.yaml"
 "$promtool" check rules deploy/prometheus/usher.rules.yaml "$work/dashboard.rules.yaml"
 "$promtool" test rules deploy/prometheus/usher.rules.test.yaml
+"$promtool" check config examples/cluster/prometheus.yml

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"usher/app/apptest"
 	"usher/callout/callouttest"
 	"usher/cmd/usher/cmdutil"
 )
@@ -38,7 +37,8 @@ func TestExamples(t *testing.T) {
 type example struct {
 	name, dir string
 	env       []string
-	ports     *strings.Replacer
+	replace   *strings.Replacer
+	running   map[string]*exec.Cmd // by command
 }
 
 // newExample copies the folder, and replaces what pairs say in its files and commands: ports,
@@ -50,15 +50,19 @@ func newExample(t *testing.T, name, natsServer, program string, pairs ...string)
 	pairs = append(pairs,
 		"init --operator ", "init --operator --listen "+at(0)+" --http "+at(1)+" --api "+at(2)+" ",
 		" --token-file", " -s nats://"+at(0)+" --token-file",
-		"127.0.0.1:4222", at(0), "127.0.0.1:9778", at(1), "127.0.0.1:9779", at(2),
 	)
+	for n, standard := range []int{4222, 9778, 9779, 6222} {
+		for _, form := range []string{":%d", "port: %d"} {
+			pairs = append(pairs, fmt.Sprintf(form, standard), fmt.Sprintf(form, port+n))
+		}
+	}
 	root := t.TempDir()
 	bin := filepath.Join(root, "bin")
 	callouttest.Must(t, os.Mkdir(bin, 0o700))
 	callouttest.Must(t, os.Symlink(natsServer, filepath.Join(bin, "nats-server")))
 	callouttest.Must(t, os.Symlink(program, filepath.Join(bin, "usher")))
 	e := &example{
-		name: name, dir: filepath.Join(root, name), ports: strings.NewReplacer(pairs...),
+		name: name, dir: filepath.Join(root, name), replace: strings.NewReplacer(pairs...), running: map[string]*exec.Cmd{},
 		env: append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "XDG_CONFIG_HOME="+filepath.Join(root, "config")),
 	}
 	from := os.DirFS(filepath.Join("..", "..", "examples", name))
@@ -79,7 +83,7 @@ func newExample(t *testing.T, name, natsServer, program string, pairs ...string)
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(e.dir, path), []byte(e.ports.Replace(string(text))), info.Mode().Perm()&^0o022)
+		return os.WriteFile(filepath.Join(e.dir, path), []byte(e.replace.Replace(string(text))), info.Mode().Perm()&^0o022)
 	}))
 	return e
 }
@@ -93,38 +97,48 @@ func (e *example) follow(t *testing.T, heading string) {
 		t.Fatalf("no commands below %q", heading)
 	}
 	for _, command := range commands {
-		line := e.ports.Replace(command.line)
+		line := e.replace.Replace(command.line)
 		if program, ok := strings.CutSuffix(line, "&"); ok {
-			background(t, e.command(t, "exec "+program))
+			c := e.command(t, "exec "+program)
+			background(t, c)
+			e.running[strings.TrimSpace(command.line)] = c
 			continue
 		}
 		want := cmdutil.ExitOK
 		if strings.Contains(command.prints, "usher: error:") {
 			want = cmdutil.ExitDenied
 		}
-		code, printed := e.run(t, line)
-		if code != want || command.prints != "" && printed != e.ports.Replace(command.prints) {
-			t.Fatalf("$ %s\nexit code %d, not %d\n%s\nREADME.md says:\n%s", line, code, want, printed, command.prints)
-		}
+		e.run(t, line, want, e.replace.Replace(command.prints))
 	}
 }
 
-// run runs a command to its end, and repeats it if nothing replied in time.
-func (e *example) run(t *testing.T, line string) (code int, printed string) {
+// run runs a command to its end. One that only looks or connects is repeated until it does
+// what README.md says: usher may be busy, or wait for JetStream.
+func (e *example) run(t *testing.T, line string, want int, prints string) {
 	t.Helper()
-	for range apptest.Attempts {
-		out, err := e.command(t, line).CombinedOutput()
+	repeat := strings.HasPrefix(line, "usher try ") || strings.HasPrefix(line, "usher check ")
+	var code int
+	var out []byte
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("$ %s\nexit code %d, not %d\n%s\nREADME.md says:\n%s", line, code, want, out, prints)
+		}
+	})
+	callouttest.Eventually(t, line, func() bool {
+		var err error
+		out, err = e.command(t, line).CombinedOutput()
 		var ended *exec.ExitError
 		if code = cmdutil.ExitOK; errors.As(err, &ended) {
 			code = ended.ExitCode()
 		} else {
 			callouttest.Must(t, err)
 		}
-		if printed = string(out); code == cmdutil.ExitOK || code == cmdutil.ExitDenied || !apptest.Unanswered(printed) {
-			break
+		done := code == want && (prints == "" || string(out) == prints)
+		if !done && !repeat {
+			t.Fatal("the command fails")
 		}
-	}
-	return code, printed
+		return done
+	})
 }
 
 func (e *example) command(t *testing.T, line string) *exec.Cmd {
