@@ -45,6 +45,7 @@ func sample(v float64) []metrics.Sample { return []metrics.Sample{{Value: v}} }
 // registerState registers what is read from the live state at each scrape.
 func (srv *Server) registerState() {
 	metrics.RegisterProcess(srv.registry, version.Semver(), srv.Ready)
+	metrics.RegisterState(srv.registry, assembly.CertificateState(srv.cfg))
 	metrics.RegisterState(srv.registry, srv.verifierStates()...)
 	metrics.RegisterState(srv.registry, srv.bridge.states()...)
 	metrics.RegisterState(srv.registry, srv.messages.States()...)

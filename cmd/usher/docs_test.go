@@ -24,6 +24,7 @@ import (
 	"usher/app/server"
 	"usher/app/setup"
 	"usher/callout"
+	"usher/callout/callouttest"
 	"usher/callout/codes"
 	"usher/cmd/usher/cmdutil"
 	"usher/directory/file"
@@ -94,11 +95,12 @@ func metricsDoc(t *testing.T) []byte {
 	withStreams := newTestInstanceOf(t, false, func(cfg *config.Config) { cfg.Projects.Streams = config.StreamsManaged })
 	withPush := newTestInstanceOf(t, true, func(cfg *config.Config) { cfg.Push.Inside = true })
 	withAPI := newTestInstanceOf(t, false, func(cfg *config.Config) { cfg.API.Listen = "127.0.0.1:0" })
+	withTLS := newTestInstanceOf(t, false, func(cfg *config.Config) { cfg.NATS.TLS.CAFile = callouttest.NewCA(t).File })
 	withAPI.ObserveAPI(metrics.APIRequest{Route: "version.show", Status: http.StatusOK, Took: time.Second})
 	for _, with := range []struct {
 		in    *server.Server
 		where string
-	}{{newTestInstanceOf(t, false, func(cfg *config.Config) { cfg.Sessions = config.Sessions{} }), ""}, {newTestInstance(t), onlySystemUser}, {withVerifier, onlyVerifiers}, {withBridge, onlyBridge}, {newTestInstanceOf(t, true), onlyBuckets}, {withStreams, onlyStreams}, {withAPI, onlyAPI}, {withPush, onlyPush}} {
+	}{{newTestInstanceOf(t, false, func(cfg *config.Config) { cfg.Sessions = config.Sessions{} }), ""}, {newTestInstance(t), onlySystemUser}, {withVerifier, onlyVerifiers}, {withBridge, onlyBridge}, {newTestInstanceOf(t, true), onlyBuckets}, {withStreams, onlyStreams}, {withAPI, onlyAPI}, {withPush, onlyPush}, {withTLS, onlyCertificates}} {
 		more, err := with.in.Metrics().Gather()
 		if err != nil {
 			t.Fatal(err)
@@ -150,7 +152,7 @@ func lintMetrics(t *testing.T, families []*dto.MetricFamily) {
 
 // These mark metrics that exist only with a user of the system account, with a bucket, with a
 // verifier that asks another system or has a cache, with a bridge from NATS Streaming, with the
-// API, with streams that usher keeps, or with pushes.
+// API, with streams that usher keeps, with pushes, or with files of certificates.
 const (
 	onlySystemUser = " Only with `sessions.user`, `sessions.nkey_file` or `sessions.creds_file`."
 	onlyBuckets    = " Only with `directory.from: kv` or `embedded`."
@@ -159,6 +161,8 @@ const (
 	onlyAPI        = " Only with `api.listen`, from the first request on."
 	onlyStreams    = " Only with `projects.streams: managed`."
 	onlyPush       = " Only with `push.inside`, and at `usher push`."
+
+	onlyCertificates = " Only with keys that name such files."
 )
 
 // observed is a verifier with a backend and a cache.

@@ -62,7 +62,7 @@ func shown(text string) map[string]row {
 
 // condition returns the sentence which says when a documented metric is shown; empty: always.
 func condition(help string) string {
-	for _, only := range []string{onlyBuckets, onlyVerifiers, onlyBridge, onlySystemUser, onlyAPI, onlyStreams, onlyPush} {
+	for _, only := range []string{onlyBuckets, onlyVerifiers, onlyBridge, onlySystemUser, onlyAPI, onlyStreams, onlyPush, onlyCertificates} {
 		if strings.HasSuffix(help, only) {
 			return only
 		}

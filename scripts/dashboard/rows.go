@@ -58,6 +58,7 @@ func keyring() row {
 	return row{"Keyring and configuration", []panel{
 		chart("Requests of the last hour by key", "Nothing should ask for a key that is retiring for long.", unitCount, with(`sum by (kind, state) (usher_key_requests_last_hour{})`, "{{kind}} {{state}}")),
 		chart("Age of keys", "The oldest of each kind and state.", unitSeconds, with(`max by (kind, state) (usher_key_age_seconds{})`, "{{kind}} {{state}}")),
+		chart("Certificates end in", "By the key of usher.yaml that names the file: the first of all instances.", unitSeconds, with(`min by (key) (usher_certificate_not_after_timestamp_seconds{} - time())`, "{{key}}")),
 		chart("Faults", "Instances whose last reload failed, and those that need a restart for what changed in usher.yaml.", unitCount,
 			with(`count(usher_keyring_last_reload_successful{} == 0) or vector(0)`, "keyring"), with(`count(usher_identities_last_reload_successful{} == 0) or vector(0)`, "usher.yaml"),
 			with(`sum(usher_configuration_restart_needed{})`, "restart needed")),

@@ -112,6 +112,7 @@ func (p *Process) open(stderr io.Writer) error {
 		return fault.InConfig(err)
 	}
 	metrics.RegisterProcess(p.registry, version.Semver(), p.Ready)
+	metrics.RegisterState(p.registry, assembly.CertificateState(p.cfg))
 	return nil
 }
 
