@@ -45,11 +45,13 @@ type example struct {
 // and names of hosts that there are not here.
 func newExample(t *testing.T, name, natsServer, program string, pairs ...string) *example {
 	t.Helper()
-	port := callouttest.FreePort(t)
+	port, more := callouttest.FreePort(t), callouttest.FreePort(t)
 	at := func(n int) string { return fmt.Sprintf("127.0.0.1:%d", port+n) }
 	pairs = append(pairs,
 		"init --operator ", "init --operator --listen "+at(0)+" --http "+at(1)+" --api "+at(2)+" ",
-		" --token-file", " -s nats://"+at(0)+" --token-file",
+		"init --event-gateway ", "init --event-gateway --listen "+at(0)+" --http "+at(1)+" --api "+at(2)+
+			" --gateway "+at(3)+" --gateway-external "+at(4)+fmt.Sprintf(" --internal 127.0.0.1:%d ", more),
+		":10140", fmt.Sprintf(":%d", more), " --token-file", " -s nats://"+at(0)+" --token-file",
 	)
 	for n, standard := range []int{4222, 9778, 9779, 6222} {
 		for _, form := range []string{":%d", "port: %d"} {
@@ -97,19 +99,25 @@ func (e *example) follow(t *testing.T, heading string) {
 		t.Fatalf("no commands below %q", heading)
 	}
 	for _, command := range commands {
-		line := e.replace.Replace(command.line)
-		if program, ok := strings.CutSuffix(line, "&"); ok {
-			c := e.command(t, "exec "+program)
-			background(t, c)
-			e.running[strings.TrimSpace(command.line)] = c
-			continue
-		}
-		want := cmdutil.ExitOK
-		if strings.Contains(command.prints, "usher: error:") {
-			want = cmdutil.ExitDenied
-		}
-		e.run(t, line, want, e.replace.Replace(command.prints))
+		e.try(t, command)
 	}
+}
+
+// try runs a command of README.md.
+func (e *example) try(t *testing.T, command readmeCommand) {
+	t.Helper()
+	line := e.replace.Replace(command.line)
+	if program, ok := strings.CutSuffix(line, "&"); ok {
+		c := e.command(t, "exec "+program)
+		background(t, c)
+		e.running[strings.TrimSpace(command.line)] = c
+		return
+	}
+	want := cmdutil.ExitOK
+	if strings.Contains(command.prints, "usher: error:") {
+		want = cmdutil.ExitDenied
+	}
+	e.run(t, line, want, e.replace.Replace(command.prints))
 }
 
 // run runs a command to its end. One that only looks or connects is repeated until it does
