@@ -86,7 +86,7 @@ func composeImages(t *testing.T) []string {
 		"nats:" + string(server[1]), // the version that is tested
 		"usher:${USHER_VERSION:?the version of the image that you loaded}",
 		"usher:${USHER_VERSION}",
-		"quay.io/keycloak/keycloak:26.4",
+		"keycloak/keycloak:26.4",
 		"prom/prometheus:v3.5.0",
 	}
 }
