@@ -49,8 +49,21 @@ func TestEvents(t *testing.T) {
 	plain.Close()
 	ws.Close()
 	callouttest.Eventually(t, "one session", func() bool { return slices.Equal(f.users(), want[1:2]) })
-	// The registry tells of a removal after it.
-	callouttest.Eventually(t, "both were removed because of events", func() bool { return f.endedBy(sessions.Disconnected) == 2 })
+	// The registry tells of a removal after it. On a busy machine a list of the server can be
+	// faster than an event: another client then shows what events do.
+	for n := 2; ; n++ {
+		callouttest.Eventually(t, "all removals were told", func() bool { return f.endedBy(sessions.Disconnected)+f.endedBy(sessions.Missing) == n })
+		if f.endedBy(sessions.Disconnected) >= 2 {
+			break
+		}
+		if n == 20 {
+			t.Fatalf("%d sessions were removed because of events, of %d", f.endedBy(sessions.Disconnected), n)
+		}
+		again := f.client(t, "publisher-key")
+		callouttest.Eventually(t, "another session", func() bool { return slices.Equal(f.users(), want[1:]) })
+		again.Close()
+		callouttest.Eventually(t, "one session again", func() bool { return slices.Equal(f.users(), want[1:2]) })
+	}
 	callouttest.Eventually(t, "the server is known", func() bool {
 		status := f.Status()
 		return status.Connected && len(status.Servers) == 1 && status.Servers[0].Name == "test" && status.Servers[0].Sessions == 1 && status.Servers[0].Listed && status.Answering() == 1
