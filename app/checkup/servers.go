@@ -15,6 +15,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"usher/app/checkup/auditing"
 	"usher/app/checkup/finding"
 	"usher/app/checkup/gateway"
 	"usher/app/checkup/operatormode"
@@ -103,6 +104,7 @@ func checkServers(ctx context.Context, f *finding.List, path string, cfg *config
 	gateway.CheckPorts(ctx, f, cfg, joined, time.Now())
 	sessions.Check(ctx, f, cfg, all.clients, time.Now())
 	pushworkers.Check(ctx, f, cfg, snapshot, time.Now)
+	auditing.Check(ctx, f, cfg)
 }
 
 // options returns the options of the service user at an address. It changes cfg to the TLS
