@@ -26,7 +26,7 @@ type Config struct {
 	HTTP        HTTP              `yaml:"http" doc:"Metrics and health endpoints over HTTP."`
 	Log         Log               `yaml:"log" doc:"usher's own log, written to standard error."`
 	Audit       Audit             `yaml:"audit" doc:"The audit log: one JSON line for each decision."`
-	Tracing     Tracing           `yaml:"tracing" doc:"Traces of requests, sent to an OpenTelemetry collector (docs/how-to/trace.md). A change of this section takes effect after a restart of usher."`
+	Tracing     Tracing           `yaml:"tracing" doc:"Traces of requests, sent to an OpenTelemetry collector (docs/how-to/trace.md). A change of tracing.share and tracing.slow takes effect at a reload, of the other keys after a restart of usher."`
 	StanBridge  StanBridge        `yaml:"stan_bridge" doc:"A bridge for clients that publish with the NATS Streaming protocol: it stores their messages in a JetStream stream (docs/how-to/stan-bridge.md). A change of this section takes effect after a restart of usher."`
 	Gateways    []Gateway         `yaml:"gateways" default:"[]" rule:"unique-names" doc:"Gateways that must be joined: those of a super-cluster, such as the two of an event gateway. Only usher check reads them (docs/reference/checks.md)."`
 }
@@ -172,8 +172,8 @@ type Log struct {
 // Tracing configures which requests are traced, and where the traces go.
 type Tracing struct {
 	Endpoint    string        `yaml:"endpoint" rule:"collector-url" doc:"URL of a collector that receives OTLP over HTTP, such as http://127.0.0.1:4318. usher appends /v1/traces. If empty, nothing is traced."`
-	Share       float64       `yaml:"share" default:"0.01" rule:"fraction" doc:"Fraction of the ordinary requests that are traced. Requests that usher does not grant, API requests that fail, and requests that take tracing.slow or longer are traced whatever this is, up to 100 a second."`
-	Slow        time.Duration `yaml:"slow" default:"250ms" rule:"positive" doc:"Duration from which a request is slow, and so is traced."`
+	Share       float64       `yaml:"share" reload:"live" default:"0.01" rule:"fraction" doc:"Fraction of the ordinary requests that are traced. Requests that usher does not grant, API requests that fail, and requests that take tracing.slow or longer are traced whatever this is, up to 100 a second."`
+	Slow        time.Duration `yaml:"slow" reload:"live" default:"250ms" rule:"positive" doc:"Duration from which a request is slow, and so is traced."`
 	HeadersFile string        `yaml:"headers_file" rule:"path" doc:"File with the headers that the collector asks for, such as authorization: Bearer TOKEN, one name: value per line. usher refuses a file that others can read, see keyring.allow_group_readable."`
 	TLS         TracingTLS    `yaml:"tls" doc:"TLS of an https endpoint. If the section is empty, usher verifies the collector's certificate with the root CAs of the system."`
 }

@@ -59,8 +59,8 @@ const (
 // SessionRevocation configures when sessions are closed.
 type SessionRevocation struct {
 	When   string `yaml:"when" default:"immediate" rule:"one-of=immediate|next_connect" doc:"immediate: usher closes a session that has lost something, which needs a user of the system account (sessions.user, sessions.nkey_file or sessions.creds_file). next_connect: the session stays open until its user JWT expires; the next connect is decided by the new state. Without a user of the system account it is always next_connect."`
-	OnGain string `yaml:"on_gain" default:"keep" rule:"one-of=keep|reconnect" doc:"What happens to a session whose grant has only gained something. keep: it stays as it is. reconnect: usher closes it, so that its client comes back with the new grant."`
-	Rate   int    `yaml:"rate" default:"2000" rule:"between=1..100000" doc:"Sessions that all ushers together close in a second for revocation.on_gain. Sessions that have lost something are closed at once."`
+	OnGain string `yaml:"on_gain" reload:"live" default:"keep" rule:"one-of=keep|reconnect" doc:"What happens to a session whose grant has only gained something. keep: it stays as it is. reconnect: usher closes it, so that its client comes back with the new grant."`
+	Rate   int    `yaml:"rate" reload:"live" default:"2000" rule:"between=1..100000" doc:"Sessions that all ushers together close in a second for revocation.on_gain. Sessions that have lost something are closed at once."`
 	JWT    bool   `yaml:"jwt" doc:"Also revoke the user JWT of a session that is closed in the JWT of its account, in operator mode. A server that usher cannot reach closes the connection as soon as it has the account JWT. The service then signs for the operator, see operator.create_accounts."`
 }
 

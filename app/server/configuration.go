@@ -38,6 +38,10 @@ func (srv *Server) use(cfg *config.Config) error {
 	if err := logger.SetLevel(srv.logLevel, &cfg.Log); err != nil {
 		return err
 	}
+	if e := srv.sessions.revoking.engine; e != nil {
+		e.SetOnGain(onGain(&cfg.Revocation))
+	}
+	srv.tracers.choose(&cfg.Tracing)
 	srv.service.LimitFailures(float64(cfg.Callout.Failures.PerHost), float64(cfg.Callout.Failures.PerCredential))
 	return nil
 }

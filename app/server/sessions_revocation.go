@@ -30,8 +30,7 @@ func (srv *Server) prepareRevocation() revoking {
 	}
 	engine := revocation.Config{
 		Decider: srv.Parts.Decider, Snapshot: srv.Parts.Store.Snapshot, Replicas: replicas{srv}, Kicker: srv.sessions.servers,
-		Reconnect: cfg.OnGain == config.OnGainReconnect, Rate: cfg.Rate,
-		Closed: srv.auditRevoked, Log: srv.log, Now: srv.Parts.Now,
+		OnGain: onGain(cfg), Closed: srv.auditRevoked, Log: srv.log, Now: srv.Parts.Now,
 	}
 	if cfg.JWT {
 		r.jwts = srv.userJWTs()
@@ -39,6 +38,10 @@ func (srv *Server) prepareRevocation() revoking {
 	}
 	r.engine = revocation.New(engine)
 	return r
+}
+
+func onGain(cfg *config.SessionRevocation) revocation.OnGain {
+	return revocation.OnGain{Reconnect: cfg.OnGain == config.OnGainReconnect, Rate: cfg.Rate}
 }
 
 // startRevocation closes sessions until ctx ends, or says why nobody does.

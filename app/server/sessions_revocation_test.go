@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/snapshot"
+	"usher/internal/secretfile"
 )
 
 // startReplica starts an usher of an installation, and stops it when the test ends.
@@ -175,5 +177,37 @@ func TestNobodyIsClosed(t *testing.T) {
 		if text := log.String(); strings.Contains(text, line) != says || says && !strings.Contains(text, "sessions.creds_file") {
 			t.Errorf("%s: %s", when, text)
 		}
+	}
+}
+
+// A reload of usher.yaml changes what happens to sessions that gain something.
+func TestReloadOnGain(t *testing.T) {
+	t.Parallel()
+	in := apptest.NewSite(t, func(o *setup.Options) { o.KV = true })
+	in.NatsServer(t)
+	srv, log := startReplica(t, in, func(cfg *config.Config) { cfg.HTTP.Listen, cfg.API.Listen = "", "" })
+	pia := directory.IDOf(directory.KindUser, "pia")
+	set := func(entries ...directory.Entry) {
+		t.Helper()
+		_, err := srv.Bucket().Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) { return entries, nil })
+		callouttest.Must(t, err)
+	}
+	join := func(project string) {
+		t.Helper()
+		id := directory.IDOf(directory.KindProject, project)
+		set(directory.Entry{Key: directory.ProjectKey(id), Value: &directory.Project{Name: project, Account: "APP"}},
+			directory.Entry{Key: directory.MemberKey(id, pia), Value: &directory.Member{Roles: []directory.Role{directory.RoleProjectAdmin}}})
+	}
+	set(directory.Entry{Key: directory.UserKey(pia), Value: &directory.User{Name: "pia"}}, directory.Entry{Key: directory.KeyKey(pia, "k"), Value: &directory.Key{Digest: directory.DigestOf("p")}})
+	join("shop")
+	nc := apptest.Connected(t, in.URL, nats.Token("p"), nats.NoReconnect())
+	join("bakery")
+	text, err := os.ReadFile(in.Config())
+	callouttest.Must(t, err)
+	callouttest.Must(t, secretfile.Write(in.Config(), append(text, "revocation: {on_gain: reconnect}\n"...)))
+	callouttest.Eventually(t, "the session has gained something", func() bool { return !nc.IsConnected() })
+	callouttest.Eventually(t, "the log names the key", func() bool { return strings.Contains(log.String(), "keys=revocation.on_gain") })
+	if got := log.String(); strings.Contains(got, "need a restart") {
+		t.Errorf("log: %s", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"usher/app/collector"
+	"usher/app/config"
 	"usher/internal/metrics"
 	"usher/internal/tracing"
 	"usher/internal/version"
@@ -14,6 +15,12 @@ import (
 // tracers make the spans of each kind of requests, with limits of their own, so that a flood
 // of one kind does not end the traces of the other. They are nil if nothing is traced.
 type tracers struct{ callout, api *tracing.Tracer }
+
+// choose puts what tracing says about requests into force.
+func (t *tracers) choose(cfg *config.Tracing) {
+	t.callout.Choose(cfg.Slow, cfg.Share)
+	t.api.Choose(cfg.Slow, cfg.Share)
+}
 
 func (srv *Server) openCollector() (err error) {
 	cfg := &srv.cfg.Tracing

@@ -1,6 +1,7 @@
 package tracing
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -23,28 +24,42 @@ type Policy struct {
 }
 
 type sampler struct {
-	policy   Policy
+	slow     atomic.Int64  // Policy.Slow
+	share    atomic.Uint64 // the bits of Policy.Share
+	now      func() time.Time
+	random   func() float64
 	notable  *rate.Limiter // not granted, or slow
 	ordinary *rate.Limiter // so that a storm does not end the traces of granted requests
 	dropped  atomic.Uint64
 }
 
-func newSampler(p Policy) sampler { //nolint:gocritic // the sampler keeps the copy
+func (s *sampler) init(p *Policy) {
 	limiter := func() *rate.Limiter { return rate.NewLimiter(maxPerSecond, maxPerSecond) }
-	return sampler{policy: p, notable: limiter(), ordinary: limiter()}
+	s.now, s.random, s.notable, s.ordinary = p.Now, p.Random, limiter(), limiter()
+	s.choose(p.Slow, p.Share)
+}
+
+func (s *sampler) choose(slow time.Duration, share float64) {
+	s.slow.Store(int64(slow))
+	s.share.Store(math.Float64bits(share))
 }
 
 func (s *sampler) sampled(granted bool, total time.Duration) bool {
 	limit := s.ordinary
 	switch {
-	case !granted, s.policy.Slow > 0 && total >= s.policy.Slow:
+	case !granted, s.isSlow(total):
 		limit = s.notable
-	case s.policy.Random() >= s.policy.Share:
+	case s.random() >= math.Float64frombits(s.share.Load()):
 		return false
 	}
-	if !limit.AllowN(s.policy.Now(), 1) {
+	if !limit.AllowN(s.now(), 1) {
 		s.dropped.Add(1)
 		return false
 	}
 	return true
+}
+
+func (s *sampler) isSlow(total time.Duration) bool {
+	slow := time.Duration(s.slow.Load())
+	return slow > 0 && total >= slow
 }

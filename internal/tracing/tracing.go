@@ -30,7 +30,16 @@ type Tracer struct {
 
 // New returns a Tracer whose spans t makes. t must keep every span: the policy has decided.
 func New(t trace.Tracer, p Policy) *Tracer { //nolint:gocritic // the tracer keeps the copy
-	return &Tracer{tracer: t, sampler: newSampler(p)}
+	tracer := &Tracer{tracer: t}
+	tracer.sampler.init(&p)
+	return tracer
+}
+
+// Choose replaces Slow and Share of the policy.
+func (t *Tracer) Choose(slow time.Duration, share float64) {
+	if t != nil {
+		t.sampler.choose(slow, share)
+	}
 }
 
 // Sampled reports whether to trace a request that has ended. It does not allocate.

@@ -64,6 +64,20 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
+// A policy can change while requests end.
+func TestChoose(t *testing.T) {
+	tr, _ := tracer(t, policy(0.4))
+	if !tr.Sampled(true, time.Millisecond) || !tr.Sampled(true, time.Second) {
+		t.Error("the first policy does not hold")
+	}
+	tr.Choose(time.Minute, 0.3)
+	if tr.Sampled(true, time.Second) || !tr.Sampled(true, time.Minute) {
+		t.Error("the second policy does not hold")
+	}
+	var none *tracing.Tracer
+	none.Choose(0, 1)
+}
+
 func TestShare(t *testing.T) {
 	p := policy(0)
 	for _, p.Share = range []float64{0, 1} {

@@ -10,8 +10,6 @@ import (
 
 	"usher/app/sessions"
 	"usher/callout/session"
-
-	"golang.org/x/time/rate"
 )
 
 const (
@@ -123,7 +121,7 @@ func (e *Engine) runClosing(ctx context.Context) {
 
 // takeDue returns what this replica is to close now, by server, and when to look again.
 func (e *Engine) takeDue() (due map[string][]session.ID, next time.Duration) {
-	e.limiter.SetLimit(rate.Limit(float64(e.cfg.Rate) / float64(max(1, e.cfg.Replicas.Live()))))
+	e.limitGains()
 	due, next = map[string][]session.ID{}, time.Hour
 	e.mu.Lock()
 	defer e.mu.Unlock()

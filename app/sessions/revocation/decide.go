@@ -125,7 +125,7 @@ func (e *Engine) compare(s *session.Session, now *permissions.Grant) verdict {
 	if what, lost := permissions.Lost(&held, now); lost {
 		return verdict{cause: CauseLost, what: what}
 	}
-	if !e.cfg.Reconnect {
+	if !e.onGain.Load().Reconnect {
 		return verdict{}
 	}
 	if what, gained := permissions.Gained(&held, now); gained {

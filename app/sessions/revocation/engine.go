@@ -75,8 +75,7 @@ type Config struct {
 	Replicas Replicas
 	Kicker   Kicker
 
-	Reconnect bool // close a session whose grant has only gained something
-	Rate      int  // how many of those all replicas together close in a second
+	OnGain OnGain
 
 	// Revoke is told of all sessions that are closed because of a loss, by every replica, once
 	// the new state is in force; nil: nobody. It returns at once.
@@ -88,10 +87,17 @@ type Config struct {
 	Now func() time.Time
 }
 
+// OnGain is what happens to a session whose grant has only gained something.
+type OnGain struct {
+	Reconnect bool // it is closed
+	Rate      int  // how many of those all replicas together close in a second
+}
+
 // Engine closes sessions. Make it with New, and the registry with its Observer. It is safe for concurrent use.
 type Engine struct {
 	cfg     Config
 	live    Sessions
+	onGain  atomic.Pointer[OnGain]
 	limiter *rate.Limiter // of what is closed because of a gain
 	mapped  atomic.Bool   // there was a session of an identity that is no user of the directory
 
@@ -116,13 +122,32 @@ type Engine struct {
 
 // New returns an Engine. It decides nothing before Run.
 func New(cfg Config) *Engine {
-	return &Engine{
-		cfg: cfg, limiter: rate.NewLimiter(rate.Limit(cfg.Rate), max(1, cfg.Rate/10)),
+	e := &Engine{
+		cfg: cfg, limiter: rate.NewLimiter(rate.Limit(cfg.OnGain.Rate), burst(cfg.OnGain)),
 		wake: make(chan struct{}, 1), close: make(chan struct{}, 1),
 		changes: changes{users: map[string]bool{}}, late: map[string]bool{},
 		schedule: map[session.ID]time.Time{}, pending: map[session.ID]*pending{}, closed: map[string]uint64{CauseLost: 0},
 		undecided: map[session.ID]undecided{}, whole: map[string]bool{}, gains: gains{last: map[string]time.Time{}}, ends: ends{at: map[session.ID]time.Time{}},
 	}
+	e.onGain.Store(&cfg.OnGain)
+	return e
+}
+
+// SetOnGain replaces Config.OnGain. Sessions that wait to be closed because of a gain stay open
+// if they are no longer to be closed.
+func (e *Engine) SetOnGain(g OnGain) {
+	before := e.onGain.Swap(&g)
+	e.limiter.SetBurst(burst(g))
+	if g.Reconnect != before.Reconnect {
+		e.ChangedAll()
+	}
+}
+
+func burst(g OnGain) int { return max(1, g.Rate/10) }
+
+// limitGains gives this replica its share of the rate.
+func (e *Engine) limitGains() {
+	e.limiter.SetLimit(rate.Limit(float64(e.onGain.Load().Rate) / float64(max(1, e.cfg.Replicas.Live()))))
 }
 
 // Observer returns what tells e of the changes of the registry.

@@ -61,7 +61,7 @@ func newSite(t *testing.T, replicas int, change func(*revocation.Config)) *site 
 		})
 		cfg := revocation.Config{
 			Decider: r.svc.Decider, Snapshot: func() *snapshot.Snapshot { return r.svc.Decider.Snapshot() }, Replicas: r, Kicker: r,
-			Rate: 1000, Log: slog.New(slog.NewTextHandler(&r.log, nil)), Now: time.Now,
+			OnGain: revocation.OnGain{Rate: 1000}, Log: slog.New(slog.NewTextHandler(&r.log, nil)), Now: time.Now,
 			Closed: func(c revocation.Closing) {
 				r.mu.Lock()
 				defer r.mu.Unlock()

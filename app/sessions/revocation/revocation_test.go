@@ -102,7 +102,7 @@ func sorted(list []string) []string {
 // What is gained closes a session if that is asked for.
 func TestReconnectOnGain(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, 2, func(cfg *revocation.Config) { cfg.Reconnect = true })
+	s := newSite(t, 2, func(cfg *revocation.Config) { cfg.OnGain.Reconnect = true })
 	s.connect(t, "p1", "b1", "e1")
 	s.set(t, without(t, "{name: prices, acl: [pia]}", "{name: prices, acl: [pia, bob]}"))
 	s.settle(t)

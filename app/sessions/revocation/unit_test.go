@@ -66,7 +66,7 @@ func newUnit(t *testing.T, text string, reconnect bool, scoped ...permissions.Sc
 	u.snap.Store(callouttest.ParseDirectory(t, callouttest.WithDigests(text)))
 	u.decider = &callout.Decider{Chain: tokens.Chain{apikey.NewVerifier(u.snap.Load, time.Now)}, Snapshot: u.snap.Load, Now: time.Now, Ruleset: callout.FixedRuleset(&policy, nil)}
 	u.engine = revocation.New(revocation.Config{
-		Decider: u.decider, Snapshot: u.snap.Load, Replicas: u, Kicker: u, Rate: 1000, Reconnect: reconnect, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Decider: u.decider, Snapshot: u.snap.Load, Replicas: u, Kicker: u, OnGain: revocation.OnGain{Reconnect: reconnect, Rate: 1000}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Closed: func(c revocation.Closing) {
 			u.mu.Lock()
 			u.closed = append(u.closed, c.Session.Identity.Name+" "+c.Cause+" "+c.What)
