@@ -30,8 +30,8 @@ func TestControl(t *testing.T) {
 	if used("log.level") != "info" || used("callout.budget") != "5s" || !strings.Contains(used("profiles"), "name: one") {
 		t.Errorf("%q, %q, %q", used("log.level"), used("callout.budget"), used("profiles"))
 	}
-	more := "\nlog: {level: warn}\nuser_jwt: {max_lifetime: 1h}\ntracing: {share: 0.5}\n"
-	for _, section := range []string{"log:", "user_jwt:", "tracing:"} {
+	more := "\nlog: {level: warn}\nuser_jwt: {max_lifetime: 1h}\npush: {concurrency: 7}\n"
+	for _, section := range []string{"log:", "user_jwt:", "push:"} {
 		if strings.Contains(s.text, "\n"+section) {
 			t.Fatalf("usher.yaml has %s already", section)
 		}
@@ -40,7 +40,7 @@ func TestControl(t *testing.T) {
 	// usher may have noticed by itself before.
 	callouttest.Eventually(t, "the keys are in force", func() bool {
 		r, err := d.Reload(t.Context())
-		if callouttest.Must(t, err); len(r) != 1 || len(r[0].Errors) > 0 || !slices.Equal(r[0].Restart, []string{"tracing.share"}) {
+		if callouttest.Must(t, err); len(r) != 1 || len(r[0].Errors) > 0 || !slices.Equal(r[0].Restart, []string{"push.concurrency"}) {
 			t.Fatalf("%+v", r)
 		}
 		return used("log.level") == "warn" && used("user_jwt.max_lifetime") == "1h0m0s"
