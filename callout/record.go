@@ -73,6 +73,9 @@ func (x *exchange) event() audit.Event {
 	if x.decision.Outcome == Granted {
 		e.Account, e.Expires = x.decision.Grant.Account, x.expires
 	}
+	if s := x.decision.Snapshot; s != nil {
+		e.DirectoryRevision = s.Latest()
+	}
 	if x.request != nil {
 		// Not client_info.user: it contains the token if the client sent one.
 		c := x.request.claims

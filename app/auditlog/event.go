@@ -38,6 +38,9 @@ type Event struct {
 	Action     string    `json:"action"`
 	Resource   string    `json:"resource"`
 	Reason     string    `json:"reason"`
+	Revision   uint64    `json:"revision"` // of the directory that has the change
+
+	DirectoryRevision uint64 `json:"directory_revision"` // of the directory that decided; 0: not known
 
 	Before json.RawMessage `json:"before"`
 	After  json.RawMessage `json:"after"`

@@ -21,6 +21,7 @@ import (
 	"usher/cmd/usher/remote"
 	"usher/cmd/usher/running"
 	"usher/cmd/usher/session"
+	"usher/cmd/usher/why"
 	"usher/internal/fault"
 	"usher/internal/nearest"
 
@@ -62,7 +63,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			cmdutil.Categorize("Keys and tokens", apikeyCommand(), passwordCommand(), nkey.Command(), pki.Command(), login.Command()),
 			cmdutil.Categorize("Manage the directory", manage.UserCommand(), manage.KeyCommand(), manage.ProjectCommand(), manage.MemberCommand(),
 				manage.TopicCommand(), manage.SubscriptionCommand(), manage.ACLCommand(), manage.DirectoryCommand(), remote.ContextCommand()),
-			cmdutil.Categorize("Inspect and test", auditlog.Command(), session.Command(), ban.Command(), checkCommand(), running.ConfigCommand(), explainCommand(), identitiesCommand(), tryCommand(), bench.Command(), healthcheckCommand()),
+			cmdutil.Categorize("Inspect and test", auditlog.Command(), why.Command(openStore), session.Command(), ban.Command(), checkCommand(), running.ConfigCommand(), explainCommand(), identitiesCommand(), tryCommand(), bench.Command(), healthcheckCommand()),
 			cmdutil.Categorize("Help", versionCommand(), completionCommand(), completeCommand(), cmdutil.HelpCommand()),
 		),
 	}

@@ -101,6 +101,19 @@ func explain(c *cli.Context) error {
 // openParts makes the parts of a configuration, and reads the directory. stop ends the
 // work of the verifiers.
 func openParts(c *cli.Context, cfg *config.Config) (p *assembly.Parts, stop func(), err error) {
+	p, stopStore, err := openStore(c, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	stopVerifiers := p.StartVerifiers(c.Context)
+	return p, func() {
+		stopVerifiers()
+		stopStore()
+	}, nil
+}
+
+// openStore is openParts for commands that verify nothing.
+func openStore(c *cli.Context, cfg *config.Config) (p *assembly.Parts, stop func(), err error) {
 	p, err = assembly.New(cfg, slog.New(slog.DiscardHandler), assembly.Observers{})
 	if err != nil {
 		return nil, nil, err
@@ -113,11 +126,7 @@ func openParts(c *cli.Context, cfg *config.Config) (p *assembly.Parts, stop func
 		asOf := p.Store.(*assembly.Bucket).Status().Checked
 		cmdutil.Note(c.App.ErrWriter, note+"; using the directory of "+asOf.Format(time.RFC3339))
 	}
-	stopVerifiers := p.StartVerifiers(c.Context)
-	return p, func() {
-		stopVerifiers()
-		_ = stopStore() // it was only read
-	}, nil
+	return p, func() { _ = stopStore() }, nil // it was only read
 }
 
 // credentialOf returns the credential as nats-server would pass it on.

@@ -49,6 +49,8 @@ type Event struct {
 	ServerName   string
 	Issuer       string // public key that signed, or that the request asked for
 
+	DirectoryRevision uint64 // of the directory that decided; 0: none
+
 	Queue, Open, Verify, Derive, Issue, Total time.Duration
 }
 
@@ -281,6 +283,9 @@ func (e *Event) record() slog.Record {
 	line.text("server_id", e.ServerID)
 	line.text("server_name", e.ServerName)
 	line.text("issuer", e.Issuer)
+	if e.DirectoryRevision != 0 {
+		line = append(line, slog.Uint64("directory_revision", e.DirectoryRevision))
+	}
 	line = append(line, durations(micros("queue", e.Queue), micros("open", e.Open),
 		micros("verify", e.Verify), micros("derive", e.Derive), micros("issue", e.Issue), micros("total", e.Total)))
 	r := slog.NewRecord(e.Time, slog.LevelInfo, "decision", 0)
@@ -289,7 +294,7 @@ func (e *Event) record() slog.Record {
 }
 
 // maxAttrs is the number of attributes of the longest line.
-const maxAttrs = 24
+const maxAttrs = 25
 
 // attrs are the attributes of one line.
 type attrs []slog.Attr

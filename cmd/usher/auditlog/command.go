@@ -87,15 +87,15 @@ func filterOf(c *cli.Context, now time.Time) (*auditlog.Filter, error) {
 		}
 	}
 	var err error
-	if f.Since, err = instant(c, "since", now); err != nil {
+	if f.Since, err = Instant(c, "since", now); err != nil {
 		return nil, err
 	}
-	f.Until, err = instant(c, "until", now)
+	f.Until, err = Instant(c, "until", now)
 	return f, err
 }
 
-// instant reads an option with a time, or with a duration before now.
-func instant(c *cli.Context, option string, now time.Time) (time.Time, error) {
+// Instant reads an option with a time, or with a duration before now.
+func Instant(c *cli.Context, option string, now time.Time) (time.Time, error) {
 	text := c.String(option)
 	if text == "" {
 		return time.Time{}, nil
@@ -125,7 +125,8 @@ func (p *Place) Close() {
 	}
 }
 
-// Open returns the source that the options of a command name.
+// Open returns the source that the options of a command name. With an error, the place has the
+// configuration alone, if that could be read.
 func Open(c *cli.Context, files []string) (*Place, error) {
 	p := &Place{}
 	if c.String("config") != "" {
@@ -139,7 +140,7 @@ func Open(c *cli.Context, files []string) (*Place, error) {
 		return p, nil
 	}
 	if p.Config == nil {
-		return nil, cmdutil.UsageError("name the configuration with -c FILE, or the audit with --file FILE", "no audit given")
+		return p, cmdutil.UsageError("name the configuration with -c FILE, or the audit with --file FILE", "no audit given")
 	}
 	switch a := &p.Config.Audit; a.To {
 	case config.AuditFile:
@@ -147,15 +148,15 @@ func Open(c *cli.Context, files []string) (*Place, error) {
 	case config.AuditStream:
 		opts, err := natsconn.ServiceOptions(p.Config)
 		if err != nil {
-			return nil, fault.InConfig(err)
+			return p, fault.InConfig(err)
 		}
 		p.conn, err = nats.Connect(natsconn.URLs(p.Config), append(opts, nats.Name("usher audit"))...)
 		if err != nil {
-			return nil, &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("connect to nats.urls: %w", err), Hint: "usher check tells what does not match; --file reads a file"}
+			return p, &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("connect to nats.urls: %w", err), Hint: "usher check tells what does not match; --file reads a file"}
 		}
 		p.Source = &auditlog.Stream{Conn: p.conn, Name: a.Stream}
 	default:
-		return nil, &fault.Error{
+		return p, &fault.Error{
 			Kind: fault.Config, Err: fmt.Errorf("audit.to is %s: there is nothing to read", a.To),
 			Hint: "set audit.to: file or audit.to: stream; or name a file with --file FILE",
 		}
@@ -163,8 +164,8 @@ func Open(c *cli.Context, files []string) (*Place, error) {
 	return p, nil
 }
 
-// runError adds what to do about an error of a source.
-func runError(err error) error {
+// RunError adds what to do about an error of a source.
+func RunError(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return nil
 	}

@@ -71,7 +71,7 @@ func search(c *cli.Context) error {
 		return nil
 	})
 	if err != nil {
-		return runError(err)
+		return RunError(err)
 	}
 	if c.Bool("json") {
 		return nil
@@ -103,7 +103,7 @@ func tail(c *cli.Context) error {
 		return err
 	}
 	defer p.Close()
-	return runError(auditlog.Follow(c.Context, p, f, c.Int("lines"), func(e *auditlog.Event) error {
+	return RunError(auditlog.Follow(c.Context, p, f, c.Int("lines"), func(e *auditlog.Event) error {
 		if c.Bool("json") {
 			return writeLine(c.App.Writer, e.Text)
 		}

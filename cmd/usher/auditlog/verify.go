@@ -58,7 +58,7 @@ func verify(c *cli.Context) error {
 	}
 	r, err := auditlog.Verify(c.Context, p, keys, c.Bool("closed"), time.Now())
 	if err != nil {
-		return runError(err)
+		return RunError(err)
 	}
 	if c.Bool("json") {
 		err = json.NewEncoder(c.App.Writer).Encode(r)

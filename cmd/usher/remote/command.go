@@ -69,7 +69,7 @@ func (v *Command) build(path string) *cli.Command {
 					return err
 				}
 			}
-			r, err := connect(c)
+			r, err := Connect(c)
 			if err != nil {
 				return err
 			}

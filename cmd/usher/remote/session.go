@@ -32,8 +32,12 @@ func insecureFlag() cli.Flag {
 
 // remoteFlags returns the options of every command over the management API.
 func remoteFlags() []cli.Flag {
+	return append([]cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print the JSON of the API"}}, APIFlags()...)
+}
+
+// APIFlags returns the options that say which API is asked, with which key.
+func APIFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "json", Usage: "print the JSON of the API"},
 		&cli.StringFlag{Name: "context", Usage: "`CONTEXT` with the API server and key", DefaultText: "$" + ContextEnv + ", or the selected one"},
 		serverFlag("; replaces the context"),
 		&cli.StringFlag{Name: "key-file", Usage: "`FILE` with the API key; - reads it from stdin"},
@@ -51,10 +55,10 @@ type Session struct {
 	out     *KeyOutput // set if the command creates a key
 }
 
-// connect creates a client from the options and the context. Options override the
+// Connect creates a client from the options and the context. Options override the
 // context. --server replaces the whole context: the key of one server must not reach
 // another.
-func connect(c *cli.Context) (*Session, error) {
+func Connect(c *cli.Context) (*Session, error) {
 	x := &Context{}
 	if !c.IsSet("server") {
 		var err error
