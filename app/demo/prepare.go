@@ -145,6 +145,7 @@ func (d *Run) make() error {
 		Dir: d.Dir, Operator: d.Directory.Operator, KV: true, Listen: cmp.Or(d.override.Listen, setup.DefaultListen),
 		Random: rand.Reader, Now: time.Now(),
 		Config: values,
+		Client: setup.Client{User: ServiceAdmin, KeyFile: DirTokens + "/" + ServiceAdmin},
 	})
 	if err != nil {
 		return fault.InConfig(err)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"usher/app/config"
+	"usher/app/natscontext"
 
 	"github.com/nats-io/nkeys"
 )
@@ -180,12 +181,12 @@ func (g *EventGateway) render() ([]File, error) {
 
 // usherConfig returns usher.yaml.
 func (g *EventGateway) usherConfig() ([]byte, error) {
-	url, err := clientURL(g.Listen)
+	url, err := natscontext.LocalURL(g.Listen)
 	if err != nil {
 		return nil, err
 	}
 	values := map[string]string{
-		"nats.urls": "[" + url + "]", "nats.tls.server_name": g.Hosts[0],
+		"nats.urls": yamlList(url), "nats.tls.server_name": g.Hosts[0],
 		"nats.user": ServiceUser, "nats.password_file": FilePassword,
 		"nats.system_user": SystemUser, "nats.system_password_file": FileSystem,
 		"sessions.user": SessionsUser, "sessions.password_file": FileSessions,

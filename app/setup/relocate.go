@@ -13,6 +13,7 @@ import (
 	"strings"
 	"unicode"
 
+	"usher/app/natscontext"
 	"usher/internal/atomicfile"
 	"usher/internal/ownedfile"
 )
@@ -73,6 +74,7 @@ func Relocate(dir string) ([]Relocation, error) {
 	}
 	var edits []edit
 	var changed []Relocation
+	var from string
 	for _, name := range names {
 		m := mover{dir: dir, certificates: name != FileServerConfig, store: name == FileServerConfig || name == FileStore}
 		e, err := m.edit(filepath.Join(dir, name))
@@ -80,8 +82,15 @@ func Relocate(dir string) ([]Relocation, error) {
 			return nil, err
 		}
 		if len(m.changed) > 0 {
-			edits, changed = append(edits, e), append(changed, m.changed...)
+			edits, changed, from = append(edits, e), append(changed, m.changed...), m.parent
 		}
+	}
+	contexts, err := natscontext.Move(filepath.Join(dir, DirContexts), from, dir)
+	if err != nil {
+		return nil, fmt.Errorf("relocate: %w", err)
+	}
+	for _, m := range contexts {
+		changed = append(changed, Relocation(m))
 	}
 	for _, e := range edits {
 		if err := atomicfile.Write(e.file, []byte(e.text), e.info.Mode().Perm(), atomicfile.KeepOwner(e.info)); err != nil {

@@ -41,6 +41,14 @@ func TestRelocate(t *testing.T) {
 			if o.Operator {
 				want = append(want, setup.Relocation{From: filepath.Join(before, setup.DirResolver), To: filepath.Join(after, setup.DirResolver)})
 			}
+			// The contexts of the nats CLI name the files with the secrets.
+			login := setup.FilePassword
+			if o.Operator {
+				login = setup.FileServiceCreds
+			}
+			for _, name := range []string{setup.FileAdminKey, login} {
+				want = append(want, setup.Relocation{From: filepath.Join(before, name), To: filepath.Join(after, name)})
+			}
 			if !slices.Equal(changed, want) {
 				t.Errorf("changed %v, want %v", changed, want)
 			}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/nats-io/nkeys"
 
+	"usher/app/natscontext"
 	"usher/internal/atomicfile"
 	"usher/internal/ownedfile"
 	"usher/issuer/keyring"
@@ -28,20 +29,24 @@ import (
 
 // The names of the files, relative to the folder of an installation.
 const (
-	FileServerConfig = "nats-server.conf"
-	FileConfig       = "usher.yaml"
-	FileDirectory    = "directory.yaml"
-	FilePassword     = "service.password"
-	FileSystem       = "system.password"   // config mode
-	FileSessions     = "sessions.password" // config mode
-	DirKeys          = "keys"
-	FileIssuer       = DirKeys + "/issuer" + keyring.SeedSuffix
-	FileXKey         = DirKeys + "/xkey" + keyring.SeedSuffix
-	FileHealthToken  = "run/healthcheck.token"
-	FileSnapshot     = "run/directory.snapshot"
-	FileState        = "run/sessions.state"
-	FileAudit        = "audit.jsonl"
-	DirJetStream     = "jetstream"
+	FileServerConfig   = "nats-server.conf"
+	FileConfig         = "usher.yaml"
+	FileDirectory      = "directory.yaml"
+	FilePassword       = "service.password"
+	FileSystem         = "system.password"   // config mode
+	FileSessions       = "sessions.password" // config mode
+	DirKeys            = "keys"
+	FileIssuer         = DirKeys + "/issuer" + keyring.SeedSuffix
+	FileXKey           = DirKeys + "/xkey" + keyring.SeedSuffix
+	FileHealthToken    = "run/healthcheck.token"
+	FileSnapshot       = "run/directory.snapshot"
+	FileState          = "run/sessions.state"
+	FileAudit          = "audit.jsonl"
+	DirJetStream       = "jetstream"
+	DirContexts        = "nats" // contexts of the nats CLI
+	FileServiceContext = DirContexts + "/service.json"
+	FileClientContext  = DirContexts + "/client.json"
+	FileAdminKey       = "admin.key" // made by usher bootstrap or usher apikey new
 )
 
 // The accounts and the service user of a new installation.
@@ -72,8 +77,12 @@ type Options struct {
 	Directory []byte            // content of directory.yaml; nil: an empty directory with comments; not with KV
 	Config    map[string]string // further values of usher.yaml, by key path
 	Random    io.Reader
+	Client    Client    // whom FileClientContext is for; zero: user admin with the key in admin.key
 	Now       time.Time // when the keys become active, for keyring.yaml; zero: not stated
 }
+
+// Client is a user who connects to the nats-server.
+type Client struct{ User, KeyFile string } // KeyFile is relative to the folder, with slashes
 
 // File is one file of an installation.
 type File struct {
@@ -88,7 +97,7 @@ func Names(operator, kv bool) []string {
 	if operator {
 		names = operatorModeNames()
 	}
-	names = append(names, FileConfig)
+	names = append(names, FileServiceContext, FileClientContext, FileConfig)
 	if kv {
 		return names
 	}
@@ -164,11 +173,15 @@ func (o *Options) render() ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	yaml, err := o.usherConfig()
+	url, err := natscontext.LocalURL(o.Listen)
 	if err != nil {
 		return nil, err
 	}
-	files = append(files, File{FileConfig, yaml})
+	yaml, err := o.usherConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	files = append(append(files, o.contexts(url)...), File{FileConfig, yaml})
 	directory := o.Directory
 	switch {
 	case o.KV && directory != nil:

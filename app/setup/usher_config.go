@@ -3,21 +3,16 @@ package setup
 import (
 	"fmt"
 	"maps"
-	"net"
 	"strconv"
 	"strings"
 
 	"usher/app/config"
 )
 
-// usherConfig returns usher.yaml.
-func (o *Options) usherConfig() ([]byte, error) {
-	url, err := clientURL(o.Listen)
-	if err != nil {
-		return nil, err
-	}
+// usherConfig returns usher.yaml. usher connects to url.
+func (o *Options) usherConfig(url string) ([]byte, error) {
 	values := map[string]string{
-		"nats.urls":              "[" + url + "]",
+		"nats.urls":              yamlList(url),
 		"accounts.callout":       AccountCallout,
 		"accounts.system":        AccountSystem,
 		"accounts.ingest":        AccountIngest,
@@ -61,19 +56,10 @@ func (o *Options) directoryConfig() map[string]string {
 	}
 }
 
-// clientURL returns the URL by which this machine reaches a listener, as an item of a
-// YAML list.
-func clientURL(listen string) (string, error) {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return "", fmt.Errorf("listen address: %w", err)
+// yamlList returns a YAML list of one URL.
+func yamlList(url string) string {
+	if strings.Contains(url, "[") {
+		url = strconv.Quote(url) // YAML reads unquoted brackets as a list
 	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	url := "nats://" + net.JoinHostPort(host, port)
-	if strings.Contains(host, ":") {
-		return strconv.Quote(url), nil // YAML reads unquoted brackets as a list
-	}
-	return url, nil
+	return "[" + url + "]"
 }

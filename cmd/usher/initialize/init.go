@@ -35,7 +35,8 @@ func Command() *cli.Command {
 			"      [--bridge [--store HOST:PORT] [--leaf HOST:PORT]] [--http HOST:PORT]\n      [--api HOST:PORT] DIR\n" +
 			"usher init --moved DIR",
 		Description: "Writes the seeds of issuer and xkey, the service user's password, nats-server.conf,\n" +
-			"usher.yaml and directory.yaml to DIR. Both programs start with them unedited.\n" +
+			"usher.yaml, directory.yaml and contexts of the nats CLI to DIR. Both programs start\n" +
+			"with them unedited.\n" +
 			"It never overwrites a file.\n\n" +
 			"With --kv the directory is a JetStream bucket of that nats-server (2.12 or later)\n" +
 			"instead of directory.yaml. All instances of usher share it, and you manage it over\n" +
@@ -49,9 +50,9 @@ func Command() *cli.Command {
 			"supervisors: two nats-servers that are joined, an external one for supervisors and\n" +
 			"an internal one for services, with a CA and certificates unless you give some\n" +
 			"(docs/how-to/event-gateway.md).\n\n" +
-			"The paths in nats-server.conf are absolute. If you move the folder to DIR, stop\n" +
-			"nats-server and run usher init --moved DIR. It updates the paths, and refuses if\n" +
-			"the data of nats-server was not moved, too.",
+			"The paths in nats-server.conf and in the contexts are absolute. If you move the\n" +
+			"folder to DIR, stop nats-server and run usher init --moved DIR. It updates the\n" +
+			"paths, and refuses if the data of nats-server was not moved, too.",
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "operator", Usage: "create an operator with accounts and signing keys (operator mode)"},
 			&cli.BoolFlag{Name: "kv", Usage: "store the directory in NATS instead of a file"},
@@ -82,7 +83,7 @@ func Command() *cli.Command {
 			if err != nil {
 				return setupError(err)
 			}
-			return report(c, o.Dir, files, next(&o))
+			return report(c, o.Dir, files, next(&o, files))
 		},
 	}
 }
@@ -209,19 +210,22 @@ func httpListen(c *cli.Context, o *setup.Options) error {
 	return cmdutil.CheckListenAddress("http", web)
 }
 
-// next returns the next steps for a new installation.
-func next(o *setup.Options) string {
+// next returns the next steps for a new installation with these files.
+func next(o *setup.Options, files []setup.File) string {
 	path := func(name string) string { return shellword.Quote(filepath.Join(o.Dir, filepath.FromSlash(name))) }
 	next := fmt.Sprintf("\nNext:\n  nats-server -c %s\n", path(setup.FileServerConfig))
 	serve := fmt.Sprintf("  usher serve -c %s\n", path(setup.FileConfig))
 	if o.KV {
-		next += fmt.Sprintf("  usher bootstrap -c %s --to %s\n", path(setup.FileConfig), path(fileAdminKey)) +
+		next += fmt.Sprintf("  usher bootstrap -c %s --to %s\n", path(setup.FileConfig), path(setup.FileAdminKey)) +
 			serve + saveContext(o, o.Dir) + "  usher user add NAME\n"
 		for _, name := range o.Projects {
 			next += fmt.Sprintf("  usher project add --account %[1]s %[1]s\n", name)
 		}
 	} else {
 		next += serve + firstAdmin(o.Dir) + saveContext(o, o.Dir) + "  usher session list\n"
+	}
+	if slices.ContainsFunc(files, func(f setup.File) bool { return f.Name == setup.FileClientContext }) {
+		next += fmt.Sprintf("  nats --context %s rtt     # nats CLI 0.5 or later\n", path(setup.FileClientContext))
 	}
 	if o.Operator {
 		next += fmt.Sprintf("\nMove %s off this machine: its seeds can recreate operator and accounts,\n"+
@@ -234,14 +238,11 @@ func next(o *setup.Options) string {
 func firstAdmin(dir string) string {
 	path := func(name string) string { return shellword.Quote(filepath.Join(dir, name)) }
 	return fmt.Sprintf("  usher apikey new --user admin --service-role %s --to %s     # its lines go into %s\n",
-		directory.ServiceRoleAdmin, path(fileAdminKey), path(setup.FileDirectory))
+		directory.ServiceRoleAdmin, path(setup.FileAdminKey), path(setup.FileDirectory))
 }
 
 // saveContext returns the step that tells the other commands where the API is.
 func saveContext(o *setup.Options, dir string) string {
 	return fmt.Sprintf("  usher context save --server http://%s --key-file %s --select local\n",
-		cmp.Or(o.Config["api.listen"], setup.ListenAPI), shellword.Quote(filepath.Join(dir, fileAdminKey)))
+		cmp.Or(o.Config["api.listen"], setup.ListenAPI), shellword.Quote(filepath.Join(dir, setup.FileAdminKey)))
 }
-
-// fileAdminKey is the file for the first admin's key in the printed steps.
-const fileAdminKey = "admin.key"
