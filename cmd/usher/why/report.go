@@ -146,7 +146,7 @@ func (r *report) decided(s *section) {
 	}
 	s.line("rules", "%s", e.Rule)
 	s.line("account", "%s", e.Account)
-	s.line("until", "%s", remote.FormatTime(e.Expires))
+	s.line("ends", "%s", remote.FormatTime(e.Expires))
 	s.line("client", "%s", strings.TrimSpace(e.ClientHost+" "+e.ClientName))
 	s.line("server", "%s", e.ServerName)
 	if e.DirectoryRevision != 0 {
@@ -188,7 +188,7 @@ func (r *report) directory(out io.Writer) {
 	defer s.end()
 	if d := r.Directory; d != nil {
 		s.line("directory", "%s", since(r.main, d, len(r.Changes)))
-		s.line("written", "%s", remote.JoinList(d.Newer))
+		s.line("written since", "%s", remote.JoinList(d.Newer))
 	} else if r.main != nil && r.main.Kind == inquiry.KindChange && len(r.Changes) == 0 {
 		s.line("directory", "the audit has no later change of it")
 	}
