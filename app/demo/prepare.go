@@ -125,6 +125,9 @@ func (d *Run) begin(o Options) error {
 // AnyPort is the address of a listener on any free port.
 const AnyPort = "127.0.0.1:0"
 
+// demoBytes is the size of the demo's bucket, and of each of its streams.
+const demoBytes = "67108864"
+
 // make creates the files of an installation for the demo.
 func (d *Run) make() error {
 	api := d.override.API
@@ -134,7 +137,11 @@ func (d *Run) make() error {
 			return err
 		}
 	}
-	values := map[string]string{"http.listen": cmp.Or(d.override.HTTP, AnyPort), "api.listen": api}
+	values := map[string]string{
+		"http.listen": cmp.Or(d.override.HTTP, AnyPort), "api.listen": api,
+		// JetStream reserves both, of three quarters of what is free on the disk of Dir.
+		"directory.max_bytes": demoBytes, "projects.stream_max_bytes": demoBytes,
+	}
 	if d.Directory.Operator {
 		values["operator.create_accounts"] = "true" // all keys are in this folder
 	}

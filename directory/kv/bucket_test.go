@@ -126,3 +126,18 @@ func TestExpiredMarker(t *testing.T) {
 }
 
 func steadyID(i int) string { return member(steady(i))[0].Key.User.String() }
+
+// A server without room for a bucket is told apart, with what to do.
+func TestNoRoomForBucket(t *testing.T) {
+	t.Parallel()
+	n := startNode(t)
+	n.stop()
+	n.opts.JetStreamMaxStore = 1 << 20
+	n.start(t)
+	var log callouttest.Buffer
+	s := start(t, kv.Config{Conn: connect(t, n.url()), Create: true, MaxBytes: 2 << 20, Storage: kv.StorageFile, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	callouttest.Eventually(t, "it says what to do", func() bool { return strings.Contains(log.String(), "lower directory.max_bytes") })
+	if s.Snapshot() != nil {
+		t.Error("a directory is loaded")
+	}
+}

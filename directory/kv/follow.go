@@ -28,6 +28,7 @@ const (
 )
 
 var (
+	errNoRoom      = &jetstream.APIError{ErrorCode: 10047} // JSStorageResourcesExceededErr
 	errGap         = errors.New("messages of the bucket were missed")
 	errLag         = errors.New("the bucket is ahead, but no messages arrive")
 	errOtherBucket = errors.New("another bucket has replaced it")
@@ -62,8 +63,11 @@ func (s *Store) Run(ctx context.Context) error {
 		}
 		if text := connError(err).Error(); text != lastError {
 			lastError = text
-			s.cfg.Log.LogAttrs(ctx, slog.LevelError, "cannot follow the directory's bucket; the loaded directory stays in use",
-				slog.String("bucket", s.cfg.Bucket), slog.Bool("loaded", s.Snapshot() != nil), slog.String("error", text))
+			attrs := []slog.Attr{slog.String("bucket", s.cfg.Bucket), slog.Bool("loaded", s.Snapshot() != nil), slog.String("error", text)}
+			if errors.Is(err, errNoRoom) {
+				attrs = append(attrs, slog.String("hint", "nats-server reserves max_bytes: free space on the disk of its store_dir, raise max_file_store, or lower directory.max_bytes"))
+			}
+			s.cfg.Log.LogAttrs(ctx, slog.LevelError, "cannot follow the directory's bucket; the loaded directory stays in use", attrs...)
 		}
 		wait := time.NewTimer(retry.NextBackOff())
 		select {
