@@ -23,6 +23,7 @@ type State struct {
 	Key         *Key      `json:"key,omitempty"`           // with which it was decided; nil: not known
 	Newer       []string  `json:"newer,omitempty"`         // entries that were written since the decision
 	Compared    bool      `json:"entries_compared"`        // Newer is known
+	Audited     bool      `json:"audit_searched"`          // for changes: those of the report are all that it has
 	Same        bool      `json:"same_revision,omitempty"` // nothing in the directory has changed since
 
 	// What the user would get now; nil: it cannot be told without the credential.

@@ -206,6 +206,9 @@ func (a *asker) changes(main *auditsource.Event) error {
 	if err != nil {
 		return auditlog.RunError(err)
 	}
+	if d := a.report.Directory; d != nil {
+		d.Audited = true
+	}
 	for i := range all {
 		a.report.Changes = append(a.report.Changes, change{Event: all[i].Event.Text, Fields: all[i].Fields, event: all[i].Event})
 	}

@@ -216,15 +216,21 @@ func since(main *auditlog.Event, s *inquiry.State, changes int) string {
 		return fmt.Sprintf("nothing has changed: it still has revision %d", s.Revision)
 	case changes > 0:
 		return ""
-	case len(s.Newer) > 0:
+	case len(s.Newer) > 0 && s.Audited:
 		return "the audit has no change of it, and these were written since"
+	case len(s.Newer) > 0:
+		return "these entries were written since"
+	case s.Compared && !s.Audited:
+		return fmt.Sprintf("no entry of %s was written since; the audit would say whether one was removed", main.User)
 	case s.Compared:
 		return fmt.Sprintf("the entries of %s are as they were then", main.User)
 	case !s.FileChanged.IsZero() && s.FileChanged.After(main.Time):
 		return "the file was written since, at " + s.FileChanged.Format(time.RFC3339) + "; the audit has no changes of a file"
 	case !s.FileChanged.IsZero():
 		return "as it was then: the file was written before, at " + s.FileChanged.Format(time.RFC3339)
-	default:
+	case s.Audited:
 		return fmt.Sprintf("the audit has no change that concerns %s", main.User)
+	default:
+		return "not known without the audit"
 	}
 }
