@@ -27,6 +27,7 @@ func tryCommand() *cli.Command {
 	flags := func(more ...cli.Flag) []cli.Flag {
 		return append([]cli.Flag{
 			&cli.StringFlag{Name: "server", Aliases: []string{"s"}, Usage: "`URL` of nats-server", Value: "nats://" + setup.DefaultListen},
+			cmdutil.NATSContextFlag("context of the nats CLI with server and credential: a `FILE` (.json), or the name of one in its folder"),
 			&cli.StringFlag{Name: "token-file", Usage: "`FILE` with the token; - reads it from stdin"},
 			&cli.StringFlag{Name: "user", Usage: "user `NAME`, such as project=P; the token is sent as the password"},
 			&cli.StringFlag{Name: "inbox", Usage: "inbox `PREFIX` for replies, as usher explain shows it", Value: defaultInbox},
@@ -39,24 +40,27 @@ func tryCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name: "publish", Usage: "publish one message",
-				UsageText: "usher try publish [-s URL] --token-file FILE [--ack] SUBJECT MESSAGE",
-				Flags:     flags(&cli.BoolFlag{Name: "ack", Usage: "wait for the acknowledgement of a stream"}),
+				UsageText: "usher try publish [-s URL] --token-file FILE [--ack] SUBJECT MESSAGE\n" +
+					"usher try publish --nats-context FILE [--ack] SUBJECT MESSAGE",
+				Flags: flags(&cli.BoolFlag{Name: "ack", Usage: "wait for the acknowledgement of a stream"}),
 				Action: func(c *cli.Context) error {
 					return try(c, 2, tryPublish)
 				},
 			},
 			{
 				Name: "subscribe", Usage: "subscribe, and print the first message",
-				UsageText: "usher try subscribe [-s URL] --token-file FILE [--wait TIME] SUBJECT",
-				Flags:     flags(&cli.DurationFlag{Name: "wait", Usage: "`TIME` to wait for a message", Value: tryWait}),
+				UsageText: "usher try subscribe [-s URL] --token-file FILE [--wait TIME] SUBJECT\n" +
+					"usher try subscribe --nats-context FILE [--wait TIME] SUBJECT",
+				Flags: flags(&cli.DurationFlag{Name: "wait", Usage: "`TIME` to wait for a message", Value: tryWait}),
 				Action: func(c *cli.Context) error {
 					return try(c, 1, trySubscribe)
 				},
 			},
 			{
 				Name: "consume", Usage: "fetch one message from a JetStream consumer, and acknowledge it",
-				UsageText: "usher try consume [-s URL] --token-file FILE [--domain NAME] STREAM CONSUMER",
-				Flags:     flags(&cli.StringFlag{Name: "domain", Usage: "`NAME` of the JetStream domain of the stream, if it is not that of the server"}),
+				UsageText: "usher try consume [-s URL] --token-file FILE [--domain NAME] STREAM CONSUMER\n" +
+					"usher try consume --nats-context FILE [--domain NAME] STREAM CONSUMER",
+				Flags: flags(&cli.StringFlag{Name: "domain", Usage: "`NAME` of the JetStream domain of the stream, if it is not that of the server"}),
 				Action: func(c *cli.Context) error {
 					return try(c, 2, tryConsume)
 				},
@@ -66,7 +70,10 @@ func tryCommand() *cli.Command {
 }
 
 // trial is the connection of "usher try".
-type trial struct{ nc *nats.Conn }
+type trial struct {
+	nc     *nats.Conn
+	domain string // of JetStream
+}
 
 // refused returns the last permission violation on this connection, or nil. The server
 // reports violations asynchronously; flush the connection first.
@@ -84,46 +91,25 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 	if subject := c.Args().First(); c.Command.Name != "consume" && !permissions.ValidSubject(subject) {
 		return cmdutil.UsageError("", "%q is not a subject", subject)
 	}
-	credential, err := credentialOf(c)
+	to, err := tryTargetOf(c)
 	if err != nil {
 		return err
 	}
-	if err := nats.CustomInboxPrefix(c.String("inbox"))(&nats.Options{}); err != nil {
-		return cmdutil.UsageError("", "--inbox must be _INBOX_<user>, without a wildcard or a final dot")
-	}
-	t, dialer := &trial{}, &natsconn.TrackingDialer{}
-	opts := []nats.Option{
+	t, dialer := &trial{domain: to.domain}, &natsconn.TrackingDialer{}
+	opts := append(to.options,
 		nats.SetCustomDialer(dialer),
-		nats.Name("usher-try"), nats.NoReconnect(), nats.IgnoreDiscoveredServers(), nats.CustomInboxPrefix(c.String("inbox")),
+		nats.Name("usher-try"), nats.NoReconnect(), nats.IgnoreDiscoveredServers(), nats.CustomInboxPrefix(to.inbox),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // by default nats.go prints errors
-	}
-	switch {
-	case credential.AuthToken != "":
-		opts = append(opts, nats.Token(credential.AuthToken))
-	case credential.User != "":
-		opts = append(opts, nats.UserInfo(credential.User, credential.Password))
-	}
-	if path := c.String("sentinel"); path != "" {
-		sentinel, err := natsconn.Sentinel(path)
-		if err != nil {
-			return cmdutil.UsageError("give the .creds file that clients of the operator use", "--sentinel %w", err)
-		}
-		opts = append(opts, sentinel)
-	}
-	secure, err := cmdutil.TLSOptions(c)
+	)
+	t.nc, err = nats.Connect(to.server, opts...)
 	if err != nil {
-		return err
-	}
-	opts = append(opts, secure...)
-	t.nc, err = nats.Connect(c.String("server"), opts...)
-	if err != nil {
-		return notConnected(c.String("server"), c.String("sentinel") != "", c.String("cert") != "", dialer.Received.Load(), err)
+		return notConnected(to, dialer.Received.Load(), err)
 	}
 	defer t.nc.Close()
 	at := shownServers(t.nc.ConnectedUrlRedacted())
 	result, err := do(c.Context, c, t)
 	if refused := t.refused(); refused != nil {
-		return violation(at, c.String("inbox"), refused)
+		return violation(at, to.inbox, refused)
 	}
 	if err != nil {
 		return failed(at, err)
@@ -192,7 +178,7 @@ func trySubscribe(ctx context.Context, c *cli.Context, t *trial) (string, error)
 }
 
 func tryConsume(ctx context.Context, c *cli.Context, t *trial) (string, error) {
-	js, err := jetStream(c, t.nc)
+	js, err := t.jetStream()
 	if err != nil {
 		return "", err
 	}
@@ -215,10 +201,10 @@ func tryConsume(ctx context.Context, c *cli.Context, t *trial) (string, error) {
 	return m.Subject() + ": " + string(m.Data()) + " (acknowledged)", nil
 }
 
-// jetStream returns the JetStream of --domain, or of the server.
-func jetStream(c *cli.Context, nc *nats.Conn) (jetstream.JetStream, error) {
-	if domain := c.String("domain"); domain != "" {
-		return jetstream.NewWithDomain(nc, domain)
+// jetStream returns the JetStream of the domain, or of the server.
+func (t *trial) jetStream() (jetstream.JetStream, error) {
+	if t.domain != "" {
+		return jetstream.NewWithDomain(t.nc, t.domain)
 	}
-	return jetstream.New(nc)
+	return jetstream.New(t.nc)
 }

@@ -21,26 +21,26 @@ import (
 	"usher/internal/secret"
 )
 
-// notConnected gives a failed connect an exit code and a hint. sentinel and cert:
-// --sentinel and --cert were set; heard: the server sent something.
-func notConnected(server string, sentinel, cert, heard bool, err error) error {
+// notConnected gives a failed connect an exit code and a hint. heard: the server sent
+// something.
+func notConnected(to *tryTarget, heard bool, err error) error {
 	var faulty *url.Error
 	if errors.As(err, &faulty) { // its text quotes the URL, which can contain a password
-		if strings.Contains(server, "@") { // the wrapped error can quote a part of it
-			return cmdutil.UsageError("leave out user and password: give the token with --token-file", "--server is not a URL")
+		if strings.Contains(to.server, "@") { // the wrapped error can quote a part of it
+			return cmdutil.UsageError("leave out user and password: give the token with --token-file", "%s is not a URL", to.from)
 		}
-		return cmdutil.UsageError("such as -s nats://"+setup.DefaultListen, "--server is not a URL: %w", faulty.Err)
+		return cmdutil.UsageError("such as -s nats://"+setup.DefaultListen, "%s is not a URL: %w", to.from, faulty.Err)
 	}
-	e := &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("connect to %s: %w", shownServers(server), err)}
+	e := &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("connect to %s: %w", shownServers(to.server), err)}
 	var dial *net.OpError
 	var name x509.HostnameError
 	switch {
 	case errors.Is(err, nats.ErrAuthorization):
 		e.Kind, e.Hint = fault.Denied, "usher's log and audit give the cause; if they show granted, see nats-server's log"
-		if !sentinel {
+		if !to.sentinel {
 			e.Hint += "; in operator mode without default_sentinel, add --sentinel FILE"
 		}
-		if cert {
+		if to.cert {
 			e.Hint += "; if they have nothing, the server decides by its own list of users (verify_and_map), and none has a name of the certificate"
 		}
 	case errors.Is(err, nats.ErrNoServers), errors.As(err, &dial) && dial.Op == "dial":

@@ -16,7 +16,7 @@ func TestRefusedCertificateHint(t *testing.T) {
 	t.Parallel()
 	for _, cert := range []bool{true, false} {
 		var e *fault.Error
-		err := notConnected("nats://127.0.0.1:4222", false, cert, true, nats.ErrAuthorization)
+		err := notConnected(&tryTarget{server: "nats://127.0.0.1:4222", cert: cert}, true, nats.ErrAuthorization)
 		if !errors.As(err, &e) || strings.Contains(e.Hint, "the server decides by its own list of users") != cert {
 			t.Errorf("cert %v: %+v", cert, e)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +67,40 @@ func TestTry(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTryContext: a context of the nats CLI says where the server is and what to present.
+func TestTryContext(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t)
+	in.Write(t, setup.FileDirectory, trialist())
+	in.NatsServer(t)
+	in.serve(t)
+	write := func(name, text string) string {
+		in.Write(t, "nats/"+name, strings.NewReplacer("URL", in.URL, "KEY", filepath.ToSlash(in.token(t, "alice-key"))).Replace(text))
+		return in.Path("nats/" + name)
+	}
+	token := write("token.json", `{"url": "URL", "token": "file://KEY", "inbox_prefix": "_INBOX_alice", "color_scheme": "red"}`)
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"--nats-context", token, "--ack", "shop.orders", "teapot"}, cmdutil.ExitOK, ""},
+		{[]string{"--nats-context", write("password.json", `{"url": "URL", "user": "project=shop", "password": "alice-key"}`), "shop.orders", "teapot"}, cmdutil.ExitOK, ""},
+		{[]string{"--nats-context", in.Path(setup.FileServiceContext), "shop.orders", "teapot"}, cmdutil.ExitOK, ""},
+		{[]string{"--nats-context", token, "shop.returns", "teapot"}, cmdutil.ExitDenied, "Permissions Violation"},
+		{[]string{"--nats-context", write("nobody.json", `{"url": "URL", "token": "nobody-key"}`), "shop.orders", "teapot"}, cmdutil.ExitDenied, "Authorization Violation"},
+		{[]string{"--nats-context", write("proxy.json", `{"url": "URL", "socks_proxy": "socks5://h"}`), "shop.orders", "teapot"}, cmdutil.ExitConfig, "proxy.json: socks_proxy: usher does not support this key of the nats CLI\nusher: hint: remove it in a copy"},
+		{[]string{"--nats-context", write("url.json", `{"url": "nats://a:b:c"}`), "shop.orders", "teapot"}, cmdutil.ExitUsage, "url.json: url is not a URL"},
+		{[]string{"--nats-context", in.Path("none.json"), "shop.orders", "teapot"}, cmdutil.ExitConfig, "none.json"},
+		{[]string{"--nats-context", token, "--token-file", token, "shop.orders", "teapot"}, cmdutil.ExitUsage, "--nats-context and --token-file: give only one of them"},
+	} {
+		code, stdout, stderr := answered(t, append([]string{"try", "publish"}, c.args...)...)
+		if code != c.code || (code == cmdutil.ExitOK) != (stdout != "") || !strings.Contains(stderr, c.says) {
+			t.Errorf("%q: exit code %d, want %d with %q\n%s%s", c.args, code, c.code, c.says, stdout, stderr)
+		}
 	}
 }
 

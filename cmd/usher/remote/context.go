@@ -27,12 +27,14 @@ func ContextCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name: "save", Usage: "create a context, or change the given options of one",
-				UsageText: "usher context save [--server URL] [--key-file FILE] [--ca-file FILE] [--project P]\n" +
-					"      [--insecure-http] [--select] NAME",
-				Description: "A context stores the path of the key file, never the key. If no context is\n" +
-					"selected, this one becomes selected. An empty value clears an option.",
+				UsageText: "usher context save [--server URL] [--key-file FILE | --nats-context FILE] [--ca-file FILE]\n" +
+					"      [--project P] [--insecure-http] [--select] NAME",
+				Description: "A context stores the path of the key file, never the key. With --nats-context the\n" +
+					"key is the token, or else the password, of a context of the nats CLI. If no context\n" +
+					"is selected, this one becomes selected. An empty value clears an option.",
 				Flags: []cli.Flag{
-					serverFlag(""), &cli.StringFlag{Name: "key-file", Usage: "`FILE` with the API key"}, caFileFlag(),
+					serverFlag(""), &cli.StringFlag{Name: "key-file", Usage: "`FILE` with the API key"},
+					cmdutil.NATSContextFlag("context of the nats CLI with the API key: a `FILE` (.json), or the name of one in its folder"), caFileFlag(),
 					&cli.StringFlag{Name: "project", Aliases: []string{"p"}, Usage: "project `P` for commands without --project"},
 					insecureFlag(), &cli.BoolFlag{Name: "select", Usage: "select the context"},
 				},
@@ -117,6 +119,7 @@ func contextColumns() []Column[namedContext] {
 		{Name: "server", Value: func(x *namedContext) string { return x.Server }},
 		{Name: "key file", Value: func(x *namedContext) string { return x.KeyFile }},
 		{Name: "project", Value: func(x *namedContext) string { return x.Project }},
+		{Name: "nats context", DetailOnly: true, Value: func(x *namedContext) string { return x.NATSContext }},
 		{Name: "ca file", DetailOnly: true, Value: func(x *namedContext) string { return x.CAFile }},
 		{Name: "insecure http", DetailOnly: true, Value: func(x *namedContext) string { return YesNo(x.InsecureHTTP) }},
 	}

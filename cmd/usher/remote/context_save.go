@@ -82,6 +82,9 @@ func (x *Context) apply(c *cli.Context) error {
 			*field = c.String(option)
 		}
 	}
+	if err := x.applyNATSContext(c); err != nil {
+		return err
+	}
 	if c.IsSet("server") { // the client adds the version
 		if base, ok := strings.CutSuffix(strings.TrimRight(x.Server, "/"), "/v1"); ok {
 			x.Server = base
@@ -93,7 +96,7 @@ func (x *Context) apply(c *cli.Context) error {
 	if x.KeyFile == "-" && c.Command.Name == "save" {
 		return cmdutil.UsageError("", "--key-file: a context stores the path of a file, and cannot use stdin")
 	}
-	for _, path := range []*string{&x.KeyFile, &x.CAFile} {
+	for _, path := range []*string{&x.KeyFile, &x.NATSContext, &x.CAFile} {
 		if *path == "" || *path == "-" {
 			continue
 		}
@@ -104,4 +107,21 @@ func (x *Context) apply(c *cli.Context) error {
 		*path = full
 	}
 	return nil
+}
+
+// applyNATSContext sets where the key is. There is one place: the last one that was given.
+func (x *Context) applyNATSContext(c *cli.Context) error {
+	const option = "nats-context" // only "usher context save" has it
+	if c.IsSet("key-file") {
+		if c.IsSet(option) {
+			return cmdutil.UsageError("", "--key-file and --%s: give only one of them", option)
+		}
+		x.NATSContext = ""
+	}
+	if !c.IsSet(option) {
+		return nil
+	}
+	path, err := cmdutil.NATSContextPath(c)
+	x.KeyFile, x.NATSContext = "", path
+	return err
 }

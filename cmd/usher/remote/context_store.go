@@ -23,6 +23,7 @@ import (
 type Context struct {
 	Server       string `json:"server"`
 	KeyFile      string `json:"key_file,omitempty"`
+	NATSContext  string `json:"nats_context,omitempty"` // file of the nats CLI with the key, in place of KeyFile
 	CAFile       string `json:"ca_file,omitempty"`
 	Project      string `json:"project,omitempty"` // default of --project
 	InsecureHTTP bool   `json:"insecure_http,omitempty"`

@@ -143,6 +143,9 @@ func (x *Context) clientConfig(c *cli.Context, needKey bool) (*client.Config, st
 
 // key reads the API key, from stdin or from a file that only its owner can read.
 func (x *Context) key(c *cli.Context) (string, error) {
+	if x.NATSContext != "" {
+		return x.keyOfNATSContext(c)
+	}
 	if x.KeyFile == "" {
 		return "", nil
 	}
@@ -165,6 +168,20 @@ func (x *Context) key(c *cli.Context) (string, error) {
 	default:
 		return "", x.fileError(c, "key-file", "key file "+x.KeyFile, err)
 	}
+}
+
+// keyOfNATSContext reads the API key from a context of the nats CLI.
+func (x *Context) keyOfNATSContext(c *cli.Context) (string, error) {
+	from := "context " + x.name
+	if c.IsSet("nats-context") {
+		from = "--nats-context"
+	}
+	n, err := cmdutil.ReadNATSContext(from, x.NATSContext)
+	if err != nil {
+		return "", err
+	}
+	key, err := n.APIKey()
+	return key, cmdutil.NATSContextError(from, err)
 }
 
 // fileError reports a file that cannot be used. It names the option that gave the file, or
