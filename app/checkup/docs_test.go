@@ -45,7 +45,7 @@ func reportedChecks(t *testing.T) map[string]string {
 	fset := token.NewFileSet()
 	var functions []*ast.FuncDecl
 	constants := map[string]string{}
-	for _, dir := range []string{".", "auditing", "endpoint", "finding", "gateway", "operatormode", "projectstreams", "pushheaders", "pushworkers", "sessions", "streambridge"} {
+	for _, dir := range []string{".", "../doctor", "auditing", "endpoint", "finding", "gateway", "operatormode", "projectstreams", "pushheaders", "pushworkers", "sessions", "streambridge"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		callouttest.Must(t, err)
 		for _, name := range files {

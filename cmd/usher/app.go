@@ -12,6 +12,7 @@ import (
 	"usher/cmd/usher/bench"
 	"usher/cmd/usher/cmdutil"
 	"usher/cmd/usher/dev"
+	"usher/cmd/usher/doctor"
 	"usher/cmd/usher/initialize"
 	"usher/cmd/usher/login"
 	"usher/cmd/usher/manage"
@@ -63,7 +64,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			cmdutil.Categorize("Keys and tokens", apikeyCommand(), passwordCommand(), nkey.Command(), pki.Command(), login.Command()),
 			cmdutil.Categorize("Manage the directory", manage.UserCommand(), manage.KeyCommand(), manage.ProjectCommand(), manage.MemberCommand(),
 				manage.TopicCommand(), manage.SubscriptionCommand(), manage.ACLCommand(), manage.DirectoryCommand(), remote.ContextCommand()),
-			cmdutil.Categorize("Inspect and test", auditlog.Command(), why.Command(openStore), session.Command(), ban.Command(), checkCommand(), running.ConfigCommand(), explainCommand(), identitiesCommand(), tryCommand(), bench.Command(), healthcheckCommand()),
+			cmdutil.Categorize("Inspect and test", auditlog.Command(), why.Command(openStore), session.Command(), ban.Command(), checkCommand(), doctor.Command(), running.ConfigCommand(), explainCommand(), identitiesCommand(), tryCommand(), bench.Command(), healthcheckCommand()),
 			cmdutil.Categorize("Help", versionCommand(), completionCommand(), completeCommand(), cmdutil.HelpCommand()),
 		),
 	}
