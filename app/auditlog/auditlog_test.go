@@ -156,3 +156,37 @@ func TestFollow(t *testing.T) {
 	cancel()
 	callouttest.Must(t, <-ended)
 }
+
+// Attack: the audit file has a line without an end, to have a command that reads it use up the memory
+// Held by: no more of a line is kept than the longest one of usher may have; it is a problem, and the lines behind it are read
+func TestEndlessLine(t *testing.T) {
+	t.Parallel()
+	text, key := written(t)
+	path := filepath.Join(t.TempDir(), "audit")
+	f, err := os.Create(path)
+	callouttest.Must(t, err)
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	_, err = f.Write(lines[0])
+	callouttest.Must(t, err)
+	long := bytes.Repeat([]byte(" "), 1<<20)
+	for range 20 {
+		_, err = f.Write(long)
+		callouttest.Must(t, err)
+	}
+	_, err = f.Write(append([]byte("\n"), bytes.Join(lines[1:], nil)...))
+	callouttest.Must(t, err)
+	callouttest.Must(t, f.Close())
+	longest, n := 0, 0
+	callouttest.Must(t, auditlog.Files{path}.Read(t.Context(), time.Time{}, func(line []byte, _ chain.Place) error {
+		longest, n = max(longest, len(line)), n+1
+		return nil
+	}))
+	if longest > 1<<20 || n != len(lines) {
+		t.Errorf("%d lines, the longest has %d bytes", n, longest)
+	}
+	r, err := auditlog.Verify(t.Context(), auditlog.Files{path}, []string{key}, true, at)
+	callouttest.Must(t, err)
+	if r.Problems != 1 || r.Findings[0].Fault != chain.Unreadable {
+		t.Errorf("%+v", r.Findings)
+	}
+}

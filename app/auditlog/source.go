@@ -55,6 +55,7 @@ type lines struct {
 	file *os.File
 	buf  *bufio.Reader
 	part []byte // of a line that is not whole yet
+	long bool   // it is longer than maxLine
 	n    uint64
 	read int64
 }
@@ -67,19 +68,31 @@ func openLines(path string) (*lines, error) {
 	return &lines{path: path, file: f, buf: bufio.NewReaderSize(f, 256<<10)}, nil
 }
 
-// rest reads what is there. final: a last line without line end is a line.
+// maxLine bounds a line in memory, as internal/audit does. No line of usher is longer.
+const maxLine = 16 << 20
+
+// rest reads what is there. final: a last line without line end is a line. Of a line that is
+// too long it returns the beginning, which is no JSON.
 func (l *lines) rest(ctx context.Context, each func([]byte, chain.Place) error, final bool) error {
 	for ctx.Err() == nil {
-		text, err := l.buf.ReadBytes('\n')
+		text, err := l.buf.ReadSlice('\n')
 		l.read += int64(len(text))
-		l.part = append(l.part, text...)
+		if len(l.part)+len(text) > maxLine {
+			l.part, l.long = l.part[:min(len(l.part), 1)], true
+		} else if !l.long {
+			l.part = append(l.part, text...)
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
-		line, whole := bytes.CutSuffix(l.part, []byte("\n"))
+		whole := err == nil
 		if (whole || final) && len(l.part) > 0 {
+			line := bytes.TrimSuffix(l.part, []byte("\n"))
 			l.n++
-			l.part = nil
+			l.part, l.long = nil, false
 			if err := each(line, chain.Place{Source: l.path, N: l.n}); err != nil {
 				return err
 			}

@@ -120,7 +120,7 @@ func newLog(w io.Writer, onError func(error)) *Log {
 		events:  make(chan event, queueLength),
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
-		handler: slog.NewJSONHandler(w, &slog.HandlerOptions{ReplaceAttr: noLevel}),
+		handler: slog.NewJSONHandler(escaping{w}, &slog.HandlerOptions{ReplaceAttr: noLevel}),
 		onError: onError,
 	}
 }
@@ -229,6 +229,9 @@ func (l *Log) checkpoint(reason chain.Reason) {
 }
 
 func (l *Log) write(e event) {
+	if l.chain != nil && !l.chain.Started() { // the disk was full then
+		l.checkpoint(chain.Start)
+	}
 	err := l.handler.Handle(context.Background(), e.record())
 	if err == nil {
 		l.stuck.Store(false)

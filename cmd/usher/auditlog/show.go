@@ -12,6 +12,7 @@ import (
 	"usher/app/auditlog"
 	"usher/cmd/usher/cmdutil"
 	"usher/cmd/usher/remote"
+	"usher/internal/audit"
 )
 
 // columns are the columns of an event.
@@ -67,6 +68,7 @@ func search(c *cli.Context) error {
 		if c.Bool("json") {
 			return writeLine(c.App.Writer, e.Text)
 		}
+		e.Text, e.Before, e.After = nil, nil, nil // no column shows them, and they are most of it
 		rows = append(rows, *e)
 		return nil
 	})
@@ -82,8 +84,9 @@ func search(c *cli.Context) error {
 	return remote.PrintTable(c.App.Writer, columns(), rows)
 }
 
+// writeLine writes a line of JSON, or a row. usher writes lines that Escape does not change.
 func writeLine(out io.Writer, line []byte) error {
-	_, err := fmt.Fprintf(out, "%s\n", line)
+	_, err := fmt.Fprintf(out, "%s\n", audit.Escape(line))
 	return err
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -95,6 +94,8 @@ type Checker struct {
 	order   []Hash
 	began   time.Time    // of the first line
 	bare    uint64       // lines without a chain at the beginning
+	last    Hash         // of the last one of them
+	old     bool         // a signed line has seen that one
 	torn    map[Hash]int // index of the finding about an unreadable line
 	chained bool
 }
@@ -114,7 +115,9 @@ type run struct {
 	since    Place
 	oldest   time.Time // of the unsigned lines
 	lost     uint64
-	followed bool // a later writer has seen its last line
+	end      uint64 // the number of its signed last line; 0: there is none
+	first    bool   // its first line is the first one of all
+	followed bool   // the signed first line of a later writer has seen its last line
 }
 
 type span struct {
@@ -136,13 +139,13 @@ func (c *Checker) Add(line []byte, at Place) {
 		c.began = l.Time
 	}
 	if !ok {
-		c.unreadable(hash, at)
+		c.unreadable(line, hash, at)
 		return
 	}
 	c.chained = true
 	r := c.runs[l.Writer]
 	if r == nil {
-		r = &run{Run: Run{Writer: l.Writer, From: l.Seq}, recent: map[uint64]known{}}
+		r = &run{Run: Run{Writer: l.Writer, From: l.Seq}, recent: map[uint64]known{}, first: c.report.Lines == 1}
 		c.runs[l.Writer] = r
 		c.begin(r, &l, at)
 	} else if !c.place(r, &l, hash, at) {
@@ -152,9 +155,15 @@ func (c *Checker) Add(line []byte, at Place) {
 	if r.To < l.Seq {
 		r.To = l.Seq
 	}
+	if r.end > 0 && l.Seq > r.end {
+		c.add(r, &Finding{Fault: Changed, Problem: true, At: at.String(), Seq: l.Seq, Text: fmt.Sprintf("somebody else has written this line: the writer has ended with line %d", r.end)})
+	}
 	k := known{hash: hash.String(), prev: l.Prev, at: at}
 	if l.Kind == KindCheckpoint {
 		c.checkpoint(r, &l, line, &k)
+	}
+	if l.Seq == 1 {
+		c.first(r, &l, k.signed, at)
 	}
 	r.recent[l.Seq] = k
 	c.neighbors(r, l.Seq)
@@ -192,58 +201,6 @@ func (c *Checker) put(f *Finding) int {
 	return len(c.report.Findings) - 1
 }
 
-func (c *Checker) unreadable(hash Hash, at Place) {
-	if !c.chained {
-		c.bare++
-		return
-	}
-	c.torn[hash] = c.add(nil, &Finding{Fault: Unreadable, Problem: true, At: at.String(), Text: "no writer of the chain has written this line: it was changed or inserted, or a crash has torn it"})
-}
-
-// begin checks the first line of a writer that is there.
-func (c *Checker) begin(r *run, l *Link, at Place) {
-	switch {
-	case l.Seq == 1 && c.report.Lines == 1:
-	case l.Seq == 1:
-		c.follows(r, l, at)
-	case c.report.Lines == 1, started(l.Writer).Before(c.began):
-		c.add(r, &Finding{Fault: Cut, At: at.String(), Seq: 1, To: l.Seq - 1, Text: "the beginning is not there: retention or rotation has removed it, or somebody else"})
-	default:
-		c.add(r, &Finding{Fault: Missing, Problem: true, At: at.String(), Seq: 1, To: l.Seq - 1, Text: "lines are missing: the writer started after the first line that is there"})
-	}
-}
-
-// follows checks that the first line of a writer follows a line that is there.
-func (c *Checker) follows(r *run, l *Link, at Place) {
-	if l.Prev == (Hash{}).String() {
-		if at.N > 1 && !c.Shared {
-			c.add(r, &Finding{Fault: Changed, Problem: true, At: at.String(), Seq: 1, Text: "the writer began with an empty file, and there are lines before it"})
-		}
-		return
-	}
-	for h, i := range c.torn {
-		if h.String() == l.Prev {
-			if i >= 0 {
-				f := &c.report.Findings[i]
-				f.Problem, f.Text = false, "a crash has torn this line; the next writer has seen it so"
-			}
-			c.report.Problems--
-			delete(c.torn, h)
-			return
-		}
-	}
-	for h := range c.recent {
-		if h.String() != l.Prev {
-			continue
-		}
-		for _, other := range c.runs {
-			other.followed = other.followed || other.recent[other.To].hash == l.Prev
-		}
-		return
-	}
-	c.add(r, &Finding{Fault: Missing, Problem: true, At: at.String(), Seq: 1, Text: "the line before the first one of this writer is not the one that it has seen: lines before it are missing or changed"})
-}
-
 // place checks the number of a line. It reports false for one that is there twice.
 func (c *Checker) place(r *run, l *Link, hash Hash, at Place) bool {
 	switch {
@@ -262,7 +219,7 @@ func (c *Checker) place(r *run, l *Link, hash Hash, at Place) bool {
 					r.missing = append(r.missing, part)
 				}
 			}
-			c.add(r, &Finding{Fault: Reordered, Problem: !c.Shared, At: at.String(), Seq: l.Seq, Text: fmt.Sprintf("stands behind line %d of the writer", r.To)})
+			c.add(r, &Finding{Fault: Reordered, Problem: !c.Shared || l.Seq+memory <= r.To, At: at.String(), Seq: l.Seq, Text: fmt.Sprintf("stands behind line %d of the writer", r.To)})
 		case seen && before.hash == hash.String():
 			c.add(r, &Finding{Fault: Repeated, Problem: !c.Shared, At: at.String(), Seq: l.Seq, Text: "is there again, as at " + before.at.String()})
 			return false
@@ -312,7 +269,7 @@ func (c *Checker) checkpoint(r *run, l *Link, line []byte, k *known) {
 		finding(UnknownKey, "is signed by the key "+printableKey(l.Key)+", which is none of those that count")
 		return
 	}
-	sig, err := base64.RawURLEncoding.DecodeString(l.Sig)
+	sig, err := base64.RawURLEncoding.Strict().DecodeString(l.Sig)
 	if err == nil {
 		var key nkeys.KeyPair
 		if key, err = nkeys.FromPublicKey(l.Key); err == nil {
@@ -325,6 +282,9 @@ func (c *Checker) checkpoint(r *run, l *Link, line []byte, k *known) {
 	}
 	k.signed = true
 	r.Signatures++
+	if l.Reason == Close {
+		r.end = l.Seq
+	}
 	if r.LastGood == nil || r.LastGood.Seq < l.Seq {
 		r.LastGood = &Signature{At: k.at.String(), Seq: l.Seq, Time: l.Time, Key: l.Key}
 		r.unsigned, r.oldest = span{}, time.Time{}
@@ -347,35 +307,4 @@ func (r *run) unsign(seq uint64, at time.Time, place Place) {
 		r.unsigned.from, r.since, r.oldest = seq, place, at
 	}
 	r.unsigned.to = seq
-}
-
-// Done returns the result. closed: every writer has ended, so that an open end is a problem.
-func (c *Checker) Done(closed bool) *Report {
-	if c.bare > 0 && c.chained {
-		c.add(nil, &Finding{Fault: Unsigned, Text: fmt.Sprintf("%d lines at the beginning are not chained: an older usher has written them", c.bare)})
-	} else if c.bare > 0 {
-		c.add(nil, &Finding{Fault: Unreadable, Problem: true, Text: "no line is chained"})
-	}
-	for _, id := range slices.Sorted(maps.Keys(c.runs)) {
-		r := c.runs[id]
-		for _, m := range r.missing {
-			c.put(&Finding{Fault: Missing, Problem: true, At: m.at.String(), Writer: id, LastGood: m.good, Seq: m.from, To: m.to, Text: "lines are missing before this place"})
-		}
-		if r.unsigned.from > 0 {
-			overdue := !c.Settled.IsZero() && r.oldest.Before(c.Settled) && !r.followed
-			c.add(r, &Finding{Fault: Unsigned, Problem: overdue || closed, At: r.since.String(), Seq: r.unsigned.from, To: r.unsigned.to, Text: "no signature follows these lines; it should within some minutes, or when the writer stops"})
-		}
-		if !r.Closed && !r.followed {
-			c.add(r, &Finding{Fault: Open, Problem: closed, At: r.recent[r.To].at.orEmpty(), Seq: r.To, Text: "the writer has not ended here: it still runs, or was killed, or the end is cut off"})
-		}
-		c.report.Runs = append(c.report.Runs, r.Run)
-	}
-	return &c.report
-}
-
-func (p Place) orEmpty() string {
-	if p.N == 0 {
-		return ""
-	}
-	return p.String()
 }

@@ -89,6 +89,9 @@ func (w *Writer) put(line []byte) error {
 	return nil
 }
 
+// Started reports whether a line is written. The first one has to be a checkpoint.
+func (w *Writer) Started() bool { return w.seq > 0 }
+
 // Unsigned returns the number of lines that no checkpoint signs yet.
 func (w *Writer) Unsigned() int { return w.unsigned }
 
