@@ -38,17 +38,33 @@ func (s *spool) open() error {
 	if s.r, err = os.Open(s.path); err != nil {
 		return errors.Join(err, s.w.Close())
 	}
-	text, err := io.ReadAll(s.r)
+	length, err := s.scan()
 	if err != nil {
 		return errors.Join(err, s.w.Close(), s.r.Close())
 	}
 	// A crash can tear the last line, which was not taken then.
-	s.size = int64(bytes.LastIndexByte(text, '\n') + 1)
-	s.lines = bytes.Count(text, []byte("\n"))
-	if s.size < int64(len(text)) {
+	if s.size < length {
 		return s.w.Truncate(s.size)
 	}
 	return nil
+}
+
+// scan counts the lines of the file, which may be larger than the memory, and returns its length.
+func (s *spool) scan() (length int64, err error) {
+	for part := make([]byte, 64<<10); ; {
+		n, err := s.r.Read(part)
+		if i := bytes.LastIndexByte(part[:n], '\n'); i >= 0 {
+			s.size = length + int64(i) + 1
+			s.lines += bytes.Count(part[:n], []byte("\n"))
+		}
+		length += int64(n)
+		if errors.Is(err, io.EOF) {
+			return length, nil
+		}
+		if err != nil {
+			return length, err
+		}
+	}
 }
 
 func (s *spool) empty() bool { return s == nil || s.offset == s.size }

@@ -161,15 +161,9 @@ func aligned(e *base64.Encoding, text string) (forms []string) {
 	return forms
 }
 
-// place is where a secret of any form stands: a password in a URL, a header with a
-// credential, and a parameter that is named for one.
-var place = regexp.MustCompile(`(://[^/\s@:"]*:)[^/\s@"]+(@)` +
-	`|(?i)(\b(?:bearer|basic) )[a-z0-9._~+/=-]{8,}` +
-	`|(?i)(\b(?:(?:x-api-key|api-?key|passwd|password): |(?:x-api-key|api-?key|key|token|auth_token|access_token|client_secret|secret|pass|passwd|password)(?:=|": ?")))[^\s"&,;}]+`)
-
 // Text returns a text without secrets.
 func (r *Redactor) Text(text string) string {
-	return r.known(place.ReplaceAllString(secret.RedactDetected(text), "${1}${3}${4}"+secret.Hidden+"${2}"))
+	return r.known(hidePlaces(secret.RedactDetected(text)))
 }
 
 // known hides the known secrets.

@@ -13,12 +13,19 @@ const maxTail = 8 << 20
 
 // Tail returns the last lines of a file, at most n.
 func Tail(file string, n int) (text string, err error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() { // opening a pipe could wait without end
+		return "", fmt.Errorf("%s is no regular file", file)
+	}
 	f, err := os.Open(file) //nolint:gosec // the caller names it
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	info, err := f.Stat()
+	info, err = f.Stat()
 	if err != nil {
 		return "", err
 	}

@@ -39,6 +39,7 @@ func collect(c *cli.Context, at time.Time, cfg *config.Config, f finding.List, f
 		b.Add("build.txt", "how this program was built, and the modules in it", info.String())
 	}
 	if cfg == nil {
+		b.Leave("secrets in the files of usher.yaml, which are not known: in logs they are hidden only if they look like one, or stand where one does")
 		b.Leave("usher.yaml and all that it names: it cannot be used, findings.txt says why")
 	} else if err := collectInstallation(b, cfg, facts, c.Bool("offline")); err != nil {
 		return nil, err
