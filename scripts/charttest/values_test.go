@@ -1,6 +1,7 @@
 package charttest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,6 +20,10 @@ func TestWrongValues(t *testing.T) {
 		{"service: {patch: [{op: remove, path: /spec/nothing}]}", `patch /spec/nothing: there is no "nothing"`},
 		{"service: {patch: [{op: test, path: /kind, value: Secret}]}", "patch /kind: it is not the value of the test"},
 		{"service: {patch: [{op: replace, path: /spec/ports/7, value: {}}]}", "patch /spec/ports/7: there is no item 7"},
+		{"service: {patch: [{op: add, path: /spec/x}]}", "/service/patch/0"},
+		{"service: {patch: [{op: move, path: /spec/x}]}", "/service/patch/0"},
+		{"service: {patch: [{op: copy, from: /spec/ports/7, path: /spec/x}]}", `patch from /spec/ports/7: there is no "7"`},
+		{"service: {patch: [{op: move, from: /spec, path: /spec/x}]}", "patch /spec/x: it is inside of what is moved, /spec"},
 		{"bootstrap: {enabled: true}", "bootstrap.image.repository"},
 		{"{bootstrap: {enabled: true, image: {repository: kubectl}}, config: {directory: {from: file}}}", "config.directory.from: kv"},
 	} {
@@ -41,6 +46,11 @@ service:
     - {op: add, path: /metadata/annotations/x~1y~0z, value: c}
     - {op: test, path: /spec/type, value: NodePort}
     - {op: remove, path: /spec/selector/app.kubernetes.io~1component}
+    - {op: copy, from: /metadata/annotations/a, path: /metadata/annotations/copied}
+    - {op: copy, from: /spec/ports/0, path: /spec/ports/-}
+    - {op: replace, path: /spec/ports/3/port, value: 82}
+    - {op: move, from: /spec/ports/3, path: /spec/ports/0}
+    - {op: move, from: /metadata/annotations/x~1y~0z, path: /metadata/annotations/moved}
 deployment:
   merge: {spec: {template: {spec: {priorityClassName: high}}}}
   patch: [{op: add, path: /spec/template/spec/containers/0/args/-, value: --more}]
@@ -53,8 +63,8 @@ deployment:
 	for _, p := range s.Spec.Ports {
 		ports = append(ports, p.Port)
 	}
-	if s.Name != "other" || s.Annotations["a"] != "b" || s.Annotations["x/y~z"] != "c" || s.Spec.Type != "NodePort" || len(ports) != 3 ||
-		ports[0] != 79 || ports[1] != 80 || ports[2] != 81 || len(s.Spec.Selector) != 2 {
+	if s.Name != "other" || s.Annotations["a"] != "b" || s.Annotations["moved"] != "c" || s.Annotations["x/y~z"] != "" || s.Annotations["copied"] != "b" || s.Spec.Type != "NodePort" ||
+		!slices.Equal(ports, []int32{82, 79, 80, 81}) || len(s.Spec.Selector) != 2 {
 		t.Errorf("%s", objects["service.yaml"])
 	}
 	d := object(t, "deployment", objects["deployment.yaml"]).(*appsv1.Deployment)
