@@ -46,7 +46,13 @@ func TestForgedWriters(t *testing.T) {
 	cut, _ := forgedLine("20260301T110000.000Z-000000000005", 7, end, past)
 	bare := `{"time":"2026-03-01T12:30:00Z","outcome":"granted","user":"mallory"}`
 	blessing, _ := forgedLine(third, 1, chain.Of([]byte("torn")).String(), future)
+	killed := written(t, s, first, chain.Hash{}, 4, false)
+	late, _ := forgedLine(first, 7, chain.Of([]byte(killed[len(killed)-1])).String(), past)
+	if len(killed) != 6 {
+		t.Fatalf("%d lines", len(killed))
+	}
 	for name, lines := range map[string][]string{
+		"behind a killed writer that was followed": append(slices.Concat(killed, start(killed[5])), late),
 		"own writer":                      append(slices.Clone(whole), own),
 		"own writer, followed by another": append(slices.Clone(whole), own, more),
 		"own writer, followed by usher":   slices.Concat(whole, []string{own}, start(own)),

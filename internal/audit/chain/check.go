@@ -153,7 +153,7 @@ func (c *Checker) Add(line []byte, at Place) {
 	}
 	r.Lines++
 	if r.To < l.Seq {
-		r.To = l.Seq
+		r.To, r.followed = l.Seq, false // nobody has seen this line
 	}
 	if r.end > 0 && l.Seq > r.end {
 		c.add(r, &Finding{Fault: Changed, Problem: true, At: at.String(), Seq: l.Seq, Text: fmt.Sprintf("somebody else has written this line: the writer has ended with line %d", r.end)})
