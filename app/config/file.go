@@ -50,3 +50,13 @@ func (f *File) Load() (*Config, error) {
 
 // File returns the file of a configuration that Load returned; nil: it has none.
 func (c *Config) File() *File { return c.file }
+
+// TextsAt returns the Texts of the file as if it were at another path: relative paths in it are
+// relative to that folder. The file has to be valid.
+func (f *File) TextsAt(path string) (map[string]string, error) {
+	cfg, err := parse(path, f.data, func(string) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	return cfg.Texts()
+}

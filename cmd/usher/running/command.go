@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -46,7 +45,8 @@ func ConfigCommand() *cli.Command {
 			UsageText: "usher config diff -c FILE [--json]",
 			Description: "Prints each key in which the file differs from the configuration that a running\n" +
 				"usher uses, and whether a change takes effect at a reload or needs a restart. Keys\n" +
-				"that are not in the file count with their defaults.",
+				"that are not in the file count with their defaults. Ushers of other machines, and\n" +
+				"those that read another file of this one, are compared with their own file only.",
 			Flags:  []cli.Flag{cmdutil.ConfigFlag(), jsonFlag()},
 			Action: diff,
 		}},
@@ -62,10 +62,6 @@ func open(c *cli.Context) (*config.Config, *deployment.Deployment, error) {
 	}
 	path, err := cmdutil.ConfigPath(c)
 	if err != nil {
-		return nil, nil, err
-	}
-	// Paths in the file are relative to its folder, and those of a running usher are absolute.
-	if path, err = filepath.Abs(path); err != nil {
 		return nil, nil, err
 	}
 	cfg, err := cmdutil.ReadConfig(path)
@@ -121,7 +117,7 @@ func printReload(w io.Writer, r *control.Reload) {
 		fmt.Fprintf(w, "  needs a restart: %s\n", line(strings.Join(r.Restart, ", ")))
 	}
 	if len(r.Errors)+len(r.Changed)+len(r.Restart) == 0 {
-		fmt.Fprintln(w, "  nothing has changed")
+		fmt.Fprintln(w, "  nothing has changed since it has read its files last, which it does by itself when they change")
 	}
 }
 

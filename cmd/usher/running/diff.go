@@ -3,11 +3,14 @@ package running
 import (
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
 	"usher/app/config"
 	"usher/app/control"
+	"usher/cmd/usher/cmdutil"
+	"usher/internal/plural"
 )
 
 // Difference is a key in which the file differs from what a running usher uses.
@@ -32,16 +35,20 @@ func diff(c *cli.Context) error {
 		return err
 	}
 	defer d.Close()
-	used, err := d.Configurations(c.Context)
+	running, err := d.Configurations(c.Context)
 	if err != nil {
 		return noneRuns(err)
 	}
-	wanted, err := cfg.Texts()
-	if err != nil {
-		return err
+	used := withFile(running, cfg.File().Path)
+	if n := len(running) - len(used); n > 0 {
+		cmdutil.Note(c.App.ErrWriter, plural.Count(n, "usher")+" of other machines or files: compare each with its own file")
 	}
 	all := make([]instance, len(used))
 	for i := range used {
+		wanted, err := cfg.File().TextsAt(used[i].File) // relative paths are of that process
+		if err != nil {
+			return err
+		}
 		all[i] = instance{used[i].Instance, used[i].Host, used[i].File, differences(&used[i], wanted)}
 	}
 	if c.Bool("json") {
@@ -51,6 +58,30 @@ func diff(c *cli.Context) error {
 		printDifferences(c.App.Writer, &all[i])
 	}
 	return nil
+}
+
+// withFile returns the ushers that read the file at path, as far as this machine can tell; all if
+// none seems to.
+func withFile(running []control.Configuration, path string) (used []control.Configuration) {
+	host, err := os.Hostname()
+	if err != nil {
+		return running
+	}
+	here, err := os.Stat(path)
+	if err != nil {
+		return running
+	}
+	for i := range running {
+		r := &running[i]
+		there, err := os.Stat(r.File) // a relative path may be of another working directory
+		if r.Host == host && (err != nil || os.SameFile(here, there)) {
+			used = append(used, *r)
+		}
+	}
+	if len(used) == 0 {
+		return running
+	}
+	return used
 }
 
 // differences returns the keys in which a file differs from what an usher uses.
