@@ -9,8 +9,8 @@ import (
 )
 
 // Escape returns a line of JSON in which no character steers a terminal or reorders what it
-// shows: such characters are written as \uXXXX, which means the same. encoding/json leaves
-// those above U+007E as they are. It returns line itself if there are none.
+// shows: such characters are written as a backslash, u and four digits, which means the same.
+// encoding/json leaves those above U+007E as they are. It returns line itself if there are none.
 func Escape(line []byte) []byte {
 	var out []byte // nil: nothing is escaped yet
 	for i := 0; i < len(line); {

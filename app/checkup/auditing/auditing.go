@@ -12,12 +12,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"usher/app/checkup/endpoint"
 	"usher/app/checkup/finding"
 	"usher/app/config"
-	"usher/app/natsconn"
 	"usher/internal/fault"
 	"usher/internal/plural"
 )
@@ -36,22 +35,13 @@ func Check(ctx context.Context, f *finding.List, cfg *config.Config) {
 	if a.To != config.AuditStream {
 		return
 	}
-	opts, err := natsconn.ServiceOptions(cfg)
-	if err != nil {
+	js, end, ok := endpoint.JetStream(cfg, "usher-check-audit", limit)
+	if !ok {
 		return // reported for the service user
 	}
+	defer end()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	nc, err := nats.Connect(natsconn.URLs(cfg), append(opts, nats.Name("usher-check-audit"), nats.Timeout(limit), nats.NoReconnect(),
-		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
-	if err != nil {
-		return // reported for the service user
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return // of options alone
-	}
 	s, err := js.Stream(ctx, a.Stream)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):

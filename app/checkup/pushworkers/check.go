@@ -10,13 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
 	"usher/api/push"
+	"usher/app/checkup/endpoint"
 	"usher/app/checkup/finding"
 	"usher/app/config"
-	"usher/app/natsconn"
 	"usher/app/push/lease"
 	"usher/directory"
 	"usher/directory/snapshot"
@@ -43,22 +40,13 @@ func Check(ctx context.Context, f *finding.List, cfg *config.Config, s *snapshot
 		f.Warn(pushes, "", "usher directory import copies the file into a bucket", "nothing is pushed for %s: the directory is a file", list(pushed(s)))
 		return
 	}
-	opts, err := natsconn.ServiceOptions(cfg)
-	if err != nil {
+	js, end, ok := endpoint.JetStream(cfg, "usher-check-pushes", limit)
+	if !ok {
 		return // reported for the service user
 	}
+	defer end()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	nc, err := nats.Connect(natsconn.URLs(cfg), append(opts, nats.Name("usher-check-pushes"), nats.Timeout(limit), nats.NoReconnect(),
-		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
-	if err != nil {
-		return // reported for the service user
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return // of options alone
-	}
 	CheckStates(ctx, f, s, lease.NewReader(js, cfg.Push.Bucket, now))
 }
 
